@@ -1,0 +1,289 @@
+"""The shapes that pass between rooms, and the ports. No behaviour beyond a codec, no I/O.
+
+Money is an int of 10^-18 USD ("attos") wherever it is counted. Inside a record that is stored as
+msgpack it is the decimal text of that int (`""` = unknown): msgpack's integers end at 2^64, which
+is 18 dollars. Times are nanoseconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+# --- what the wire hands over --------------------------------------------------------------------
+
+Value = str | int | float | bool | bytes | list["Value"] | dict[str, "Value"] | None
+"""An attribute value, decoded: AnyValue's arrays are lists, its kvlists are dicts."""
+
+
+class Wanted(NamedTuple):
+    """What `scan` has to look for. A span is opened only if its raw bytes hold one of `markers`."""
+
+    markers: tuple[bytes, ...]
+    keys: frozenset[str]  # span attributes, exact
+    prefixes: tuple[str, ...]  # span attributes, by prefix
+    long_keys: frozenset[str]  # subset of keys whose values may be long (JSON); others are capped
+    resource_keys: frozenset[str]  # "" alone = all
+    own_keys: frozenset[str]  # the attributes that we write
+
+
+class Hit(NamedTuple):
+    """One span that carries a marker. Its values are what it says, unjudged."""
+
+    ordinal: int  # position in document order
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes
+    name: str
+    kind: int
+    start_ns: int
+    end_ns: int
+    status: int  # 0 unset, 1 ok, 2 error
+    flags: int
+    scope: tuple[str, str]  # name, version
+    resource: Mapping[str, Value]
+    values: Mapping[str, Value]
+    own: Mapping[str, Value]
+
+
+# --- a model call --------------------------------------------------------------------------------
+
+
+class Line(msgspec.Struct, array_like=True, frozen=True):
+    """One line of a cost: quantity x usd_per_unit = usd, all exact."""
+
+    unit: str
+    quantity: int
+    usd_per_unit: str  # attos
+    usd: str  # attos
+
+
+class Charge(msgspec.Struct, array_like=True, frozen=True):
+    """The price of one call, as quoted when it arrived. `total` is "" unless it is known."""
+
+    status: str = (
+        "unpriced"  # priced unpriced invalid_usage provider_reported provisioned estimated
+    )
+    reason: str = ""  # only when unpriced: the closed enum of costspan_pricing.Reason
+    total: str = ""  # attos
+    list_total: str = ""  # attos, before contract and discounts
+    savings: str = ""  # attos: the same call without cache, minus what was paid
+    lines: tuple[Line, ...] = ()
+    price_ref: str = ""
+    priced_model: str = ""  # the book's name of the model that was priced
+    modifiers: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def attos(self) -> int | None:
+        """The total in 10^-18 USD, or None when it is unknown."""
+        return int(self.total) if self.total else None
+
+
+class Identity(msgspec.Struct, array_like=True):
+    """Who a span belongs to; "" = it does not say. The ledger fills gaps from the spans above it."""
+
+    agent: str = ""
+    workflow: str = ""
+    tool: str = ""
+    user: str = ""
+    session: str = ""
+    conversation: str = ""
+    dimensions: dict[str, str] = {}
+
+
+LEAF = "leaf"  # an inference call: billed
+AGGREGATE = "aggregate"  # repeats the usage below it: billed only if nothing below was
+CUMULATIVE = "cumulative"  # a running sum over earlier spans
+TOKEN_COUNTER = "token_counter"  # noqa: S105 (a span class) counts tokens, calls no model
+ALREADY_METERED = "already_metered"  # another costspan wrote its price_ref on it
+WITNESS = "witness"  # no usage at all; carried because it names an agent or a workflow
+
+
+class LlmCall(msgspec.Struct, array_like=True):
+    """Decision and evidence about one span that carries usage (or names an agent: WITNESS)."""
+
+    ordinal: int
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes
+    name: str
+    kind: int
+    start_ns: int
+    end_ns: int
+    status: int
+    scope_name: str
+    scope_version: str
+    service: str
+    dialect: str
+    convention: str  # inclusive | exclusive | disjoint
+    decided_by: str  # the step that decided it
+    operation: str
+    provider: str  # canonical
+    request_model: str
+    response_model: str
+    response_id: str
+    role: str  # LEAF, AGGREGATE, ...
+    usage: dict[str, int] | None  # disjoint buckets that are not zero; None = unknown
+    cache_status: str  # hit | write | miss | ""
+    context: dict[str, str]  # tier batch speed geo region deployment, only those stated
+    identity: Identity
+    charge: Charge = Charge()
+    reported_cost: str = ""  # attos, only when its unit is USD
+    error_type: str = ""
+    missing: tuple[str, ...] = ()  # recommended attributes that the span lacks
+    invalid: str = ""  # why the usage is nonsense; "" = it is not
+    billed: bool = True  # as far as known when written; the ledger corrects it
+    billed_reason: str = LEAF
+    version: int = 1  # 1 = as priced on arrival; corrections by the ledger are higher
+
+
+_CALLS_FORMAT = 1
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(tuple[int, list[LlmCall]])
+
+
+def encode_calls(calls: Sequence[LlmCall]) -> bytes:
+    """The records of one frame; b"" if there are none."""
+    return _encoder.encode((_CALLS_FORMAT, calls)) if calls else b""
+
+
+def decode_calls(data: bytes) -> list[LlmCall]:
+    """The inverse of `encode_calls`. Raises ValueError on an unknown format."""
+    if not data:
+        return []
+    version, calls = _decoder.decode(data)
+    if version != _CALLS_FORMAT:
+        raise ValueError(f"call records of format {version}, expected {_CALLS_FORMAT}")
+    return calls
+
+
+# --- a trace -------------------------------------------------------------------------------------
+
+
+class Tally(msgspec.Struct, array_like=True):
+    """Cost, calls and usage under one key (a model, an agent). Sums of billed calls only."""
+
+    cost: str = "0"  # attos; the sum of what is priced
+    calls: int = 0  # billed calls, unpriced ones too
+    usage: dict[str, int] = {}
+
+
+class TraceTotals(msgspec.Struct, array_like=True):
+    """One cumulative snapshot of a trace by one writer; a newer version replaces an older one."""
+
+    trace_id: bytes
+    writer: str
+    generation: int  # journal seq of the generation's first frame
+    version: int  # strictly monotone per (trace, writer, generation)
+    reason: str  # why it was written: root_quiet idle_no_root shutdown amend ...
+    grade: str  # verified | quiet | forced
+    arrived_ns: (
+        int  # arrival of the generation's first span: immutable, the sort and partition time
+    )
+    start_ns: int
+    end_ns: int
+    service: str  # of the root, else of the earliest call
+    root_name: str
+    spans: int
+    errors: int
+    llm_calls: int  # billed, unpriced ones too
+    unpriced_calls: int
+    cost: str  # attos
+    list_cost: str  # attos
+    cache_savings: str  # attos
+    error_cost: str  # attos: billed calls that ended in error
+    usage: dict[str, int]
+    by_model: dict[str, Tally]
+    by_agent: dict[str, Tally]
+    workflow: str = ""
+    user: str = ""
+    session: str = ""
+    conversation: str = ""
+    flags: tuple[str, ...] = ()  # orphans, several_roots, cycle, duplicates, ...
+
+
+# --- the journal ---------------------------------------------------------------------------------
+
+TRACES, METRICS, LOGS, PROFILES = "traces", "metrics", "logs", "profiles"
+CALL_ROWS = "call_rows"  # OWN: body = encode_calls(corrections)
+TRACE_TOTALS = "trace_totals"  # OWN: body = encode_totals(...)
+SOLO, OWN = 1, 2
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+class Frame(NamedTuple):
+    """One accepted request, or a piece of it. `seq` is 0 until it is in the journal."""
+
+    seq: int
+    received_ns: int
+    signal: str
+    flags: int
+    metadata: Metadata
+    body: bytes
+    calls: bytes
+    items: int  # spans, metrics or log records in the body: what the accounting identity counts
+
+
+class ReaderSpec(NamedTuple):
+    """One reader of the journal: which signals it takes, and what happens when it falls behind."""
+
+    name: str
+    takes: frozenset[str]
+    when_full: str  # backpressure | drop_oldest
+
+
+class Backlog(NamedTuple):
+    """How far a reader is behind, in frames that it takes."""
+
+    frames: int
+    items: int
+    bytes: int
+    oldest_ns: int  # received_ns of its oldest unread frame, 0 if none
+    dropped_items: int  # lost by drop_oldest since the start
+
+
+class Journal(Protocol):
+    """The one place where data waits. Every method may be called from any thread."""
+
+    def append(self, frames: Sequence[Frame]) -> int:
+        """Return the last seq once all frames are as durable as configured. Raises Full."""
+        ...
+
+    def read(self, reader: str, max_bytes: int, timeout: float) -> list[Frame]:
+        """Frames after the cursor that it takes, oldest first, up to max_bytes (at least one).
+
+        Waits up to `timeout` seconds for the first. Reading does not move the cursor: without a
+        commit the same frames come again.
+        """
+        ...
+
+    def commit(self, reader: str, seq: int) -> None:
+        """Everything up to `seq` is done for this reader."""
+        ...
+
+    def backlog(self, reader: str) -> Backlog: ...
+
+    def close(self) -> None:
+        """Wake every waiting reader; later appends raise Draining."""
+        ...
+
+
+_totals_encoder = msgspec.msgpack.Encoder()
+_totals_decoder = msgspec.msgpack.Decoder(tuple[int, list[TraceTotals]])
+
+
+def encode_totals(totals: Sequence[TraceTotals]) -> bytes:
+    """The body of a TRACE_TOTALS frame."""
+    return _totals_encoder.encode((_CALLS_FORMAT, totals))
+
+
+def decode_totals(data: bytes) -> list[TraceTotals]:
+    """The inverse of `encode_totals`. Raises ValueError on an unknown format."""
+    version, totals = _totals_decoder.decode(data)
+    if version != _CALLS_FORMAT:
+        raise ValueError(f"trace totals of format {version}, expected {_CALLS_FORMAT}")
+    return totals

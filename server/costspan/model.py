@@ -97,7 +97,7 @@ class Identity(msgspec.Struct, array_like=True):
 LEAF = "leaf"  # an inference call: billed
 AGGREGATE = "aggregate"  # repeats the usage below it: billed only if nothing below was
 CUMULATIVE = "cumulative"  # a running sum over earlier spans
-TOKEN_COUNTER = "token_counter"  # noqa: S105 (a span class) counts tokens, calls no model
+TOKEN_COUNTER = "token_counter"  # noqa: S105 (a span class): counts tokens, calls no model
 ALREADY_METERED = "already_metered"  # another costspan wrote its price_ref on it
 WITNESS = "witness"  # no usage at all; carried because it names an agent or a workflow
 

@@ -1,8 +1,8 @@
 """Every metric of ours: name, labels, help, in one table. No metric object may live elsewhere.
 
 Values are ints or floats in dicts that a custom Prometheus collector reads at scrape time: a
-labelled `inc()` of prometheus_client costs about 7 us, an addition to a dict 0.3. Money is summed as
-an int of 10^-18 USD and divided once, when it is rendered.
+labelled `inc()` of prometheus_client costs about 7 us, an addition to a dict 0.3. Money is summed
+as an int of 10^-18 USD and divided once, when it is rendered.
 
 Each family holds at most `MAX_SERIES` label sets; beyond it a new set goes to `__overflow__`, and
 `costspan_metric_overflow_total` says so: the family's sum stays right.

@@ -1,0 +1,1 @@
+"""Pricing of model usage: exact, dated, explained. Imports nothing of costspan."""

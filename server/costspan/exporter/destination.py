@@ -1,0 +1,41 @@
+"""The port between `runner` and the destinations: one delivery, two verdicts. No retry here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from costspan.model import Frame
+
+
+class Delivered(NamedTuple):
+    """What a destination said of one delivery, in items of the frames' signal."""
+
+    sent: int
+    rejected: int = 0  # a partial success: permanently refused, never sent again
+
+
+class Destination(Protocol):
+    """Where frames go. A delivery is tried again with the same frames until it has a verdict."""
+
+    @property
+    def name(self) -> str:
+        """As in the configuration: otlp, otlphttp/langfuse, clickhouse."""
+        ...
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """The signals that it takes, OWN ones included."""
+        ...
+
+    def group(self, frames: Sequence[Frame]) -> list[list[Frame]]:
+        """Split what was read into deliveries; their order and content depend on `frames` alone."""
+        ...
+
+    def deliver(self, frames: Sequence[Frame]) -> Delivered:
+        """Hand one group over. Raises Retryable (try again) or Permanent (never again)."""
+        ...
+
+    def close(self) -> None:
+        """Give up connections. Called once, after the last delivery."""
+        ...

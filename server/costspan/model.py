@@ -83,7 +83,7 @@ class Charge(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Identity(msgspec.Struct, array_like=True):
-    """Who a span belongs to; "" = it does not say. The ledger fills gaps from the spans above it."""
+    """Who a span belongs to; "" = it says nothing. The ledger fills gaps from the spans above."""
 
     agent: str = ""
     workflow: str = ""

@@ -79,4 +79,11 @@ class Draining(Retryable):
 
 
 class Unreachable(Retryable):
-    """A destination did not answer or asked to come back later."""
+    """A destination did not answer or asked to come back later.
+
+    `after` is 0 unless it asked; `reason` is a short closed label for the counter.
+    """
+
+    def __init__(self, message: str, after: float = 0.0, reason: str = "unreachable") -> None:
+        super().__init__(message, after)
+        self.reason = reason

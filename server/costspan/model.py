@@ -234,6 +234,7 @@ class ReaderSpec(NamedTuple):
     name: str
     takes: frozenset[str]
     when_full: str  # backpressure | drop_oldest
+    counted: bool = True  # a destination, which owes the accounting identity; the ledger is none
 
 
 class Backlog(NamedTuple):

@@ -1,1 +1,24 @@
-"""The room `wire`."""
+"""OTLP bytes in, OTLP bytes out: the only room that knows protobuf's wire.
+
+`scan`, `splice`, `heads` and `block` are the seam: a compiled twin may replace these four.
+"""
+
+from costspan.wire.heads import HEAD, HEAD_SIZE, Head, heads, unpack_heads
+from costspan.wire.request import count, cut, readable
+from costspan.wire.scan import scan
+from costspan.wire.splice import splice
+from costspan.wire.values import encode_attribute
+
+__all__ = [
+    "HEAD",
+    "HEAD_SIZE",
+    "Head",
+    "count",
+    "cut",
+    "encode_attribute",
+    "heads",
+    "readable",
+    "scan",
+    "splice",
+    "unpack_heads",
+]

@@ -1,0 +1,111 @@
+"""A request as a whole: decode it shallowly, judge it, count it, cut it. No span is opened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from costspan.errors import Undecodable
+from costspan.wire.schema import Request
+from costspan.wire.values import varint
+
+
+def outline(request: bytes) -> Any:
+    """The shallow message. Raises Undecodable if not even the outline parses."""
+    try:
+        return Request.FromString(request)
+    except DecodeError as error:
+        raise Undecodable(
+            f"expected an OTLP export request, got {len(request)} bytes that are no protobuf "
+            f"message of that shape ({error})"
+        ) from error
+
+
+def readable(request: bytes) -> bool:
+    """Whether a full decode accepts every span, as the next hop will try to.
+
+    upb refuses a whole request for one bad UTF-8 byte or for deep nesting; joined with others such
+    a request would take them along.
+    """
+    try:
+        ExportTraceServiceRequest.FromString(request)
+    except DecodeError:
+        return False
+    return True
+
+
+def count(request: bytes) -> int:
+    """How many spans, metrics, log records or profiles it holds. Raises Undecodable."""
+    return sum(
+        len(scope.items) for resource in outline(request).resources for scope in resource.scopes
+    )
+
+
+def cut(request: bytes, max_bytes: int) -> list[bytes]:
+    """The request in pieces of at most about `max_bytes`, items in document order.
+
+    Each piece repeats the resource and the scope of its items. A single item above the limit is a
+    piece of its own. A request within the limit comes back as the same object. Raises Undecodable.
+    """
+    if len(request) <= max_bytes:
+        return [request]
+    message = outline(request)
+    pieces: list[_Piece] = []
+    for resource in message.resources:
+        scopes = [(list(scope.items), _frame(scope, "items")) for scope in resource.scopes]
+        resource_frame = _frame(resource, "scopes")
+        for items, scope_frame in scopes:
+            _fill(pieces, items, (resource_frame, scope_frame), max_bytes)
+    request_frame = _frame(message, "resources")
+    return [request_frame + piece.encode() for piece in pieces] or [request]
+
+
+def _frame(message: Any, field: str) -> bytes:
+    """The message without its repeated field: resource or scope, schema_url, unknown fields."""
+    message.ClearField(field)
+    data: bytes = message.SerializeToString()
+    return data
+
+
+class _Piece:
+    """Items under their (resource, scope) frames, in order."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._groups: list[tuple[tuple[bytes, bytes], list[bytes]]] = []
+
+    def add(self, item: bytes, frames: tuple[bytes, bytes]) -> None:
+        if not self._groups or self._groups[-1][0] is not frames:
+            self._groups.append((frames, []))
+            self.size += len(frames[0]) + len(frames[1]) + _LENGTHS
+        self._groups[-1][1].append(item)
+        self.size += len(item) + _LENGTHS
+
+    def encode(self) -> bytes:
+        """Nested messages are length-prefixed, so they are closed inside out."""
+        return b"".join(
+            _nested(b"\x0a", resource + _nested(b"\x12", scope + _items(items)))
+            for (resource, scope), items in self._groups
+        )
+
+
+_LENGTHS = 6  # a tag and the longest length that fits a piece
+
+
+def _fill(
+    pieces: list[_Piece], items: list[bytes], frames: tuple[bytes, bytes], max_bytes: int
+) -> None:
+    for item in items:
+        if not pieces or pieces[-1].size + len(item) + _LENGTHS > max_bytes:
+            pieces.append(_Piece())
+        pieces[-1].add(item, frames)
+
+
+def _nested(tag: bytes, body: bytes) -> bytes:
+    return tag + varint(len(body)) + body
+
+
+def _items(items: list[bytes]) -> bytes:
+    return b"".join(_nested(b"\x12", item) for item in items)

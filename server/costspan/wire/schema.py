@@ -1,0 +1,82 @@
+"""The shallow schemas: OTLP's wire read with as little descent as a task needs. No logic.
+
+The same bytes may be read with any compatible schema. Here `spans` is `repeated bytes`, so upb
+splits a request in C, copies what is inside verbatim (unknown fields too) and repairs all lengths
+when it is written again. Metrics, logs and profiles have the same outline (1 = resources,
+2 = scopes, 2 = items), so one schema counts and cuts all of them.
+The syntax is proto2: an empty but present field must still be there after re-encoding.
+https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+_Field = descriptor_pb2.FieldDescriptorProto
+_PACKAGE = "costspan.wire"
+_TYPES = {
+    "bytes": _Field.TYPE_BYTES,
+    "string": _Field.TYPE_STRING,
+    "int32": _Field.TYPE_INT32,
+    "fixed32": _Field.TYPE_FIXED32,
+    "fixed64": _Field.TYPE_FIXED64,
+}
+# message -> {field: (number, type, repeated)}; a type that is no scalar names another message
+_SCHEMA: dict[str, dict[str, tuple[int, str, bool]]] = {
+    "Request": {"resources": (1, "ResourceItems", True)},
+    "ResourceItems": {"resource": (1, "bytes", False), "scopes": (2, "ScopeItems", True)},
+    "ScopeItems": {"scope": (1, "bytes", False), "items": (2, "bytes", True)},
+    "SpanFields": {
+        "trace_id": (1, "bytes", False),
+        "span_id": (2, "bytes", False),
+        "parent_span_id": (4, "bytes", False),
+        "name": (5, "string", False),
+        "kind": (6, "int32", False),
+        "start": (7, "fixed64", False),
+        "end": (8, "fixed64", False),
+        "attributes": (9, "bytes", True),
+        "status": (15, "StatusFields", False),
+        "flags": (16, "fixed32", False),
+    },
+    "StatusFields": {"code": (3, "int32", False)},
+    "HeadRequest": {"resources": (1, "HeadResource", True)},
+    "HeadResource": {"scopes": (2, "HeadScope", True)},
+    "HeadScope": {"spans": (2, "HeadFields", True)},
+    "HeadFields": {
+        "trace_id": (1, "bytes", False),
+        "span_id": (2, "bytes", False),
+        "parent_span_id": (4, "bytes", False),
+        "kind": (6, "int32", False),
+        "start": (7, "fixed64", False),
+        "end": (8, "fixed64", False),
+        "status": (15, "StatusFields", False),
+        "flags": (16, "fixed32", False),
+    },
+}
+
+
+def _build() -> dict[str, Any]:
+    file = descriptor_pb2.FileDescriptorProto(name="costspan/wire.proto", package=_PACKAGE)
+    for message, fields in _SCHEMA.items():
+        descriptor = file.message_type.add(name=message)
+        for name, (number, kind, repeated) in fields.items():
+            label = _Field.LABEL_REPEATED if repeated else _Field.LABEL_OPTIONAL
+            field = descriptor.field.add(name=name, number=number, label=label)
+            if kind in _TYPES:
+                field.type = _TYPES[kind]
+            else:
+                field.type, field.type_name = _Field.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+        for name in _SCHEMA
+    }
+
+
+_MESSAGES = _build()
+Request: Any = _MESSAGES["Request"]
+SpanFields: Any = _MESSAGES["SpanFields"]
+HeadRequest: Any = _MESSAGES["HeadRequest"]

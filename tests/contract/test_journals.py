@@ -1,0 +1,198 @@
+"""What every journal promises. A new implementation joins by adding itself to JOURNALS."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from costspan.clock import SystemClock
+from costspan.errors import Draining, Full
+from costspan.journal.memory import MemoryJournal
+from costspan.model import LOGS, METRICS, OWN, TRACES, Journal, ReaderSpec
+from costspan.telemetry import Telemetry
+from costspan.testing import frame
+
+Make = Callable[..., Journal]
+KIB = 1024
+
+
+def memory(
+    readers: Sequence[ReaderSpec], max_bytes: int = 1 << 20, telemetry: Telemetry | None = None
+) -> Journal:
+    return MemoryJournal(readers, max_bytes, telemetry or Telemetry(), SystemClock())
+
+
+JOURNALS = [memory]
+ALL = frozenset({TRACES, METRICS, LOGS})
+OTLP = ReaderSpec("otlp", ALL, "backpressure")
+STORE = ReaderSpec("clickhouse", frozenset({TRACES}), "drop_oldest")
+
+
+@pytest.fixture(params=JOURNALS, ids=lambda make: make.__name__)
+def make(request: pytest.FixtureRequest) -> Make:
+    made: Make = request.param
+    return made
+
+
+def test_frames_come_in_the_order_of_their_append_with_rising_seq(make: Make) -> None:
+    journal = make([OTLP])
+    last = journal.append([frame(b"a"), frame(b"b")])
+    journal.append([frame(b"c")])
+
+    frames = journal.read("otlp", KIB, 0)
+
+    assert [f.body for f in frames] == [b"a", b"b", b"c"]
+    assert [f.seq for f in frames] == [last - 1, last, last + 1]
+
+
+def test_reading_does_not_move_the_cursor_and_a_commit_does(make: Make) -> None:
+    journal = make([OTLP])
+    journal.append([frame(b"a"), frame(b"b")])
+    first = journal.read("otlp", KIB, 0)
+
+    assert journal.read("otlp", KIB, 0) == first
+    journal.commit("otlp", first[0].seq)
+    assert [f.body for f in journal.read("otlp", KIB, 0)] == [b"b"]
+    journal.commit("otlp", first[1].seq)
+    assert journal.read("otlp", KIB, 0) == []
+
+
+def test_a_read_holds_at_least_one_frame_and_stops_before_the_limit(make: Make) -> None:
+    journal = make([OTLP])
+    journal.append([frame(b"x" * 100), frame(b"y" * 100), frame(b"z" * 100)])
+
+    assert len(journal.read("otlp", 10, 0)) == 1
+    assert len(journal.read("otlp", 200, 0)) == 2
+
+
+def test_each_reader_has_its_own_cursor(make: Make) -> None:
+    journal = make([OTLP, STORE])
+    seq = journal.append([frame(b"a")])
+    journal.commit("otlp", seq)
+
+    assert journal.read("otlp", KIB, 0) == []
+    assert [f.body for f in journal.read("clickhouse", KIB, 0)] == [b"a"]
+
+
+def test_a_reader_sees_only_the_signals_that_it_takes(make: Make) -> None:
+    journal = make([OTLP, STORE])
+    journal.append([frame(b"l", signal=LOGS), frame(b"t")])
+
+    assert [f.body for f in journal.read("clickhouse", KIB, 0)] == [b"t"]
+
+
+def test_back_pressure_refuses_all_of_an_append_and_says_when_to_come_back(make: Make) -> None:
+    journal = make([OTLP, STORE], max_bytes=4 * KIB)
+    journal.append([frame(b"x" * KIB)])
+
+    with pytest.raises(Full) as refusal:
+        journal.append([frame(b"y" * KIB), frame(b"z" * 2 * KIB)])
+
+    assert refusal.value.after > 0
+    assert [f.body[:1] for f in journal.read("clickhouse", 1 << 20, 0)] == [b"x"]
+
+
+def test_an_empty_journal_takes_a_request_above_its_limit(make: Make) -> None:
+    journal = make([OTLP], max_bytes=KIB)
+
+    journal.append([frame(b"x" * 8 * KIB)])
+
+    assert journal.backlog("otlp").frames == 1
+
+
+def test_a_reader_without_back_pressure_loses_its_oldest_and_only_its_own(make: Make) -> None:
+    telemetry = Telemetry()
+    journal = make([OTLP, STORE], max_bytes=8 * KIB, telemetry=telemetry)
+    for n in range(100):
+        seq = journal.append([frame(bytes([n]) * KIB, items=2)])
+        journal.commit("otlp", seq)
+
+    kept = journal.read("clickhouse", 1 << 20, 0)
+    lost = telemetry.dropped.exact("clickhouse")
+
+    assert kept[-1].body[0] == 99
+    assert 0 < len(kept) < 100
+    assert lost == journal.backlog("clickhouse").dropped_items == 200 - 2 * len(kept)
+    assert telemetry.dropped.exact("otlp") == 0
+
+
+def test_frames_in_the_hands_of_a_reader_are_never_dropped(make: Make) -> None:
+    journal = make([STORE], max_bytes=4 * KIB)
+    journal.append([frame(b"first" * 100)])
+    held = journal.read("clickhouse", KIB, 0)
+    for _ in range(20):
+        journal.append([frame(b"x" * KIB)])
+
+    assert journal.read("clickhouse", KIB, 0)[0] == held[0]
+
+
+def test_accepted_is_sent_plus_dropped_plus_queued(make: Make) -> None:
+    telemetry = Telemetry()
+    journal = make([STORE], max_bytes=8 * KIB, telemetry=telemetry)
+    sent = 0
+    for n in range(50):
+        journal.append([frame(b"x" * KIB, items=n)])
+        if n % 10 == 0:
+            taken = journal.read("clickhouse", 2 * KIB, 0)
+            sent += sum(f.items for f in taken)
+            journal.commit("clickhouse", taken[-1].seq)
+
+    accepted = telemetry.exporter_accepted.exact("clickhouse")
+    left = journal.backlog("clickhouse")
+
+    assert accepted == sum(range(50))
+    assert accepted == sent + left.dropped_items + left.items
+
+
+def test_what_we_made_ourselves_is_not_counted_as_accepted(make: Make) -> None:
+    telemetry = Telemetry()
+    journal = make([STORE], telemetry=telemetry)
+
+    journal.append([frame(b"rows", items=0)._replace(flags=OWN)])
+
+    assert telemetry.exporter_accepted.exact("clickhouse") == 0
+
+
+def test_a_waiting_reader_wakes_when_a_frame_arrives(make: Make) -> None:
+    journal = make([OTLP])
+    got: list[bytes] = []
+    reader = threading.Thread(
+        target=lambda: got.extend(f.body for f in journal.read("otlp", KIB, 30))
+    )
+    reader.start()
+    journal.append([frame(b"a")])
+    reader.join(5)
+
+    assert got == [b"a"]
+
+
+def test_close_wakes_readers_refuses_appends_and_keeps_what_is_there(make: Make) -> None:
+    journal = make([OTLP])
+    journal.append([frame(b"a")])
+    journal.close()
+
+    with pytest.raises(Draining):
+        journal.append([frame(b"b")])
+    assert [f.body for f in journal.read("otlp", KIB, 30)] == [b"a"]
+
+
+def test_appends_from_many_threads_are_all_there_once(make: Make) -> None:
+    journal = make([OTLP])
+
+    def writer(n: int) -> None:
+        for i in range(50):
+            journal.append([frame(b"%d/%d" % (n, i)), frame(b"%d/%d+" % (n, i))])
+
+    threads = [threading.Thread(target=writer, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    frames = journal.read("otlp", 1 << 20, 0)
+
+    assert len({f.body for f in frames}) == len(frames) == 400
+    assert [f.seq for f in frames] == sorted(f.seq for f in frames)
+    pairs = zip(frames[::2], frames[1::2], strict=True)
+    assert all(second.body == first.body + b"+" for first, second in pairs)

@@ -1,0 +1,149 @@
+"""The straight line from a request's bytes to the journal. What is not called here does not happen.
+
+    accept: cut ─▶ intake of each piece ─▶ journal.append ─▶ (return = ack)
+    intake: count ─▶ readable? ─▶ scan ─▶ recognise ─▶ price ─▶ enrich ─▶ splice
+
+`intake` is a pure function of the bytes and of the price book in force: no clock, no I/O, and what
+it remembers only makes it quicker.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from costspan import wire
+from costspan.clock import Clock
+from costspan.dialect import recognise
+from costspan.errors import Retryable
+from costspan.model import (
+    SOLO,
+    TRACES,
+    Frame,
+    Hit,
+    Journal,
+    LlmCall,
+    Metadata,
+    Wanted,
+    encode_calls,
+)
+from costspan.processor.enrich import attributes
+from costspan.processor.price import price
+from costspan.telemetry import Telemetry
+from costspan_pricing import Pricer
+
+# Receivers cap a message at 4 MiB by default (grpc-go, grpcio, the Collector's otlp receiver), and
+# above about that size copies and page faults double every figure.
+MAX_PIECE = 4 * 1024 * 1024 - 64 * 1024
+_log = logging.getLogger(__name__)
+
+
+class Meter(NamedTuple):
+    """How spans are metered; None in its place means pure forwarding."""
+
+    pricer: Pricer
+    wanted: Wanted
+    dimensions: Mapping[str, tuple[str, ...]]
+    attributes_off: frozenset[str] = frozenset()
+    remeter: bool = False
+
+
+class Intake(NamedTuple):
+    """What became of one piece of a request."""
+
+    body: bytes
+    calls: bytes
+    flags: int
+    items: int
+    faults: int = 0  # spans that we failed to read or price; they travel untouched
+
+
+class Pipeline:
+    """The line, up to the ack. Thread-safe: receivers call it from many threads."""
+
+    def __init__(
+        self, journal: Journal, meter: Meter | None, telemetry: Telemetry, clock: Clock
+    ) -> None:
+        self._journal = journal
+        self._meter = meter
+        self._telemetry = telemetry
+        self._clock = clock
+
+    def accept(self, signal: str, body: bytes, metadata: Metadata, transport: str) -> None:
+        """Return when the request is in the journal: the caller may ack.
+
+        Raises Undecodable (the outline does not parse) or Retryable (nothing of it was kept).
+        """
+        pieces = self._pieces(signal, body)
+        items = sum(piece.items for piece in pieces)
+        telemetry = self._telemetry
+        telemetry.received.add(items, transport, signal)
+        if not items:
+            return
+        now = self._clock.now()
+        frames = [
+            Frame(0, now, signal, piece.flags, metadata, piece.body, piece.calls, piece.items)
+            for piece in pieces
+        ]
+        try:
+            self._journal.append(frames)
+        except Retryable as refusal:
+            reason = type(refusal).__name__.lower()
+            telemetry.refused.add(items, transport, signal, reason)
+            raise
+        telemetry.accepted.add(items, transport, signal)
+        telemetry.request_bytes.add(len(body), transport, signal)
+        self._count_trouble(pieces)
+
+    def intake(self, request: bytes) -> Intake:
+        """One piece: read, priced and enriched. Raises Undecodable."""
+        items = wire.count(request)
+        if not wire.readable(request):
+            return Intake(request, b"", SOLO, items)
+        if self._meter is None:
+            return Intake(request, b"", 0, items)
+        calls: list[LlmCall] = []
+        extra: dict[int, bytes] = {}
+        faults = 0
+        for hit in wire.scan(request, self._meter.wanted):
+            try:
+                call, added = _metered(hit, self._meter)
+            except Exception:  # noqa: BLE001  a fault in pricing must never cost the span
+                _log.exception("span of scope %s could not be metered", hit.scope[0])
+                faults += 1
+                continue
+            if call is not None:
+                calls.append(call)
+                extra[hit.ordinal] = added
+        return Intake(wire.splice(request, extra), encode_calls(calls), 0, items, faults)
+
+    def _pieces(self, signal: str, body: bytes) -> list[Intake]:
+        if signal != TRACES:
+            return [Intake(p, b"", 0, wire.count(p)) for p in wire.cut(body, MAX_PIECE)]
+        return [piece for part in wire.cut(body, MAX_PIECE) for piece in self._fitting(part)]
+
+    def _fitting(self, request: bytes) -> list[Intake]:
+        """The piece after intake; what our attributes make too large is cut before they come."""
+        done = self.intake(request)
+        if len(done.body) <= MAX_PIECE or done.items <= 1 or done.flags & SOLO:
+            return [done]
+        halves = wire.cut(request, len(request) // 2)
+        if len(halves) == 1:
+            return [done]
+        return [piece for half in halves for piece in self._fitting(half)]
+
+    def _count_trouble(self, pieces: list[Intake]) -> None:
+        for piece in pieces:
+            if piece.flags & SOLO:
+                self._telemetry.unreadable_requests.add(1, "full_decode")
+            if piece.faults:
+                self._telemetry.intake_errors.add(piece.faults, "meter")
+
+
+def _metered(hit: Hit, meter: Meter) -> tuple[LlmCall | None, bytes]:
+    call = recognise(hit, meter.dimensions, remeter=meter.remeter)
+    if call is None:
+        return None, b""
+    price(call, meter.pricer)
+    return call, attributes(call, hit.own, meter.attributes_off)

@@ -1,0 +1,242 @@
+"""A model server on loopback: OpenAI chat and embeddings, Anthropic messages. It keeps the bill.
+
+Its answers follow from the request alone and from the prompts it has seen: a system prompt that
+comes again is served from the cache. `bill` is what a provider would charge for; it never sees
+a span.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple, Self
+
+from costspan.demo.models import Tokens
+
+_OPENAI_DATES = {"gpt-5": "gpt-5-2025-08-07", "gpt-5-mini": "gpt-5-mini-2025-08-07"}
+_OPENAI_CACHE = 1024  # what the stub's prompt cache serves of a system prompt that it knows
+_WORDS = ["The", " answer", " is", " forty", "-two", "."]
+
+
+class Billed(NamedTuple):
+    """One line of the provider's bill."""
+
+    provider: str
+    model: str
+    tokens: Tokens
+
+
+class StubModel:
+    """The server. `with StubModel() as stub:` and point an SDK at `stub.openai` or `.anthropic`."""
+
+    def __init__(self) -> None:
+        self.bill: list[Billed] = []
+        self._known: set[str] = set()
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, name="stub-model")
+
+    @property
+    def anthropic(self) -> str:
+        """The base URL of the Anthropic API."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def openai(self) -> str:
+        """The base URL of the OpenAI API."""
+        return f"{self.anthropic}/v1"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def charge(self, provider: str, model: str, tokens: Tokens) -> int:
+        """Write one line of the bill; returns its number."""
+        with self._lock:
+            self.bill.append(Billed(provider, model, tokens))
+            return len(self.bill)
+
+    def seen(self, system: str) -> bool:
+        """Whether this system prompt came before; from now on it has."""
+        with self._lock:
+            known = system in self._known
+            self._known.add(system)
+            return known
+
+
+# --- OpenAI --------------------------------------------------------------------------------------
+
+
+def _openai_tokens(stub: StubModel, request: dict[str, Any]) -> Tokens:
+    """A token per character; a known system prompt of 1024 tokens or more is cached."""
+    system = "".join(m["content"] for m in request["messages"] if m["role"] == "system")
+    prompt = sum(len(message["content"]) for message in request["messages"])
+    cached = _OPENAI_CACHE if len(system) >= _OPENAI_CACHE and stub.seen(system) else 0
+    return Tokens(prompt - cached, len(_WORDS) + 64, cache_read=cached, reasoning=64)
+
+
+def _openai_usage(tokens: Tokens) -> dict[str, Any]:
+    return {
+        "prompt_tokens": tokens.prompt,
+        "completion_tokens": tokens.output,
+        "total_tokens": tokens.prompt + tokens.output,
+        "prompt_tokens_details": {"cached_tokens": tokens.cache_read, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": tokens.reasoning, "audio_tokens": 0},
+    }
+
+
+def _openai_chat(stub: StubModel, request: dict[str, Any]) -> dict[str, Any] | Iterator[str]:
+    tokens = _openai_tokens(stub, request)
+    number = stub.charge("openai", request["model"], tokens)
+    head = {
+        "id": f"chatcmpl-{number}",
+        "created": 1_790_000_000,
+        "model": _OPENAI_DATES[request["model"]],
+    }
+    if request.get("stream"):
+        return _openai_stream(head, tokens, request.get("stream_options") or {})
+    message = {"role": "assistant", "content": "".join(_WORDS), "refusal": None}
+    return {
+        **head,
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
+        "usage": _openai_usage(tokens),
+    }
+
+
+def _openai_stream(head: dict[str, Any], tokens: Tokens, options: dict[str, Any]) -> Iterator[str]:
+    chunk = {**head, "object": "chat.completion.chunk"}
+    for word in _WORDS:
+        delta = {"role": "assistant", "content": word}
+        yield _data({**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+    yield _data({**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    if options.get("include_usage"):
+        yield _data({**chunk, "choices": [], "usage": _openai_usage(tokens)})
+    yield "data: [DONE]\n\n"
+
+
+def _openai_embeddings(stub: StubModel, request: dict[str, Any]) -> dict[str, Any]:
+    tokens = Tokens(len(request["input"]))
+    stub.charge("openai", request["model"], tokens)
+    return {
+        "object": "list",
+        "model": request["model"],
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}],
+        "usage": {"prompt_tokens": tokens.fresh, "total_tokens": tokens.fresh},
+    }
+
+
+# --- Anthropic -----------------------------------------------------------------------------------
+
+
+def _anthropic_tokens(stub: StubModel, request: dict[str, Any]) -> Tokens:
+    """A token per character; a system block with `cache_control` is written, then read."""
+    prompt = sum(len(message["content"]) for message in request["messages"])
+    cacheable = "".join(b["text"] for b in request.get("system", []) if b.get("cache_control"))
+    if not cacheable:
+        return Tokens(prompt, 40)
+    if stub.seen(cacheable):
+        return Tokens(prompt, 40, cache_read=len(cacheable))
+    return Tokens(prompt, 40, cache_write=len(cacheable))
+
+
+def _anthropic_usage(tokens: Tokens) -> dict[str, Any]:
+    """Anthropic counts exclusively: `input_tokens` holds no cached ones."""
+    return {
+        "input_tokens": tokens.fresh,
+        "output_tokens": tokens.output,
+        "cache_read_input_tokens": tokens.cache_read,
+        "cache_creation_input_tokens": tokens.cache_write,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": tokens.cache_write,
+            "ephemeral_1h_input_tokens": 0,
+        },
+        "service_tier": "standard",
+    }
+
+
+def _anthropic_messages(stub: StubModel, request: dict[str, Any]) -> dict[str, Any] | Iterator[str]:
+    tokens = _anthropic_tokens(stub, request)
+    number = stub.charge("anthropic", request["model"], tokens)
+    message = {
+        "id": f"msg_{number:04d}",
+        "type": "message",
+        "role": "assistant",
+        "model": request["model"],
+        "content": [{"type": "text", "text": "".join(_WORDS)}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": _anthropic_usage(tokens),
+    }
+    return _anthropic_stream(message, tokens) if request.get("stream") else message
+
+
+def _anthropic_stream(message: dict[str, Any], tokens: Tokens) -> Iterator[str]:
+    opening = {**message, "content": [], "stop_reason": None}
+    opening["usage"] = {**message["usage"], "output_tokens": 1}  # as the real one: a first guess
+    yield _event({"type": "message_start", "message": opening})
+    block = {"type": "text", "text": ""}
+    yield _event({"type": "content_block_start", "index": 0, "content_block": block})
+    for word in _WORDS:
+        delta = {"type": "text_delta", "text": word}
+        yield _event({"type": "content_block_delta", "index": 0, "delta": delta})
+    yield _event({"type": "content_block_stop", "index": 0})
+    stop = {"stop_reason": "end_turn", "stop_sequence": None}
+    usage = {"output_tokens": tokens.output}
+    yield _event({"type": "message_delta", "delta": stop, "usage": usage})
+    yield _event({"type": "message_stop"})
+
+
+# --- HTTP ----------------------------------------------------------------------------------------
+
+_ROUTES = {
+    "/v1/chat/completions": _openai_chat,
+    "/v1/embeddings": _openai_embeddings,
+    "/v1/messages": _anthropic_messages,
+}
+
+
+def _data(body: dict[str, Any]) -> str:
+    return f"data: {json.dumps(body)}\n\n"
+
+
+def _event(body: dict[str, Any]) -> str:
+    return f"event: {body['type']}\n{_data(body)}"
+
+
+def _handler(stub: StubModel) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            route = _ROUTES.get(self.path.partition("?")[0])
+            if route is None:
+                self.send_error(HTTPStatus.NOT_FOUND, f"no {self.path} here")
+                return
+            answer = route(stub, json.loads(body))
+            if isinstance(answer, dict):
+                self._send("application/json", json.dumps(answer))
+            else:
+                self._send("text/event-stream", "".join(answer))
+
+        def _send(self, content_type: str, text: str) -> None:
+            body = text.encode()
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (http.server's name)
+            """Say nothing: the bill is the log."""
+
+    return Handler

@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 # An idle reader looks up this often to see whether it shall drain.
 _IDLE_SECONDS = 0.5
+_CLOSED_SECONDS = 0.01
 # After the deadline a delivery in flight is cancelled; this long it may take to notice.
 _CANCEL_SECONDS = 2.0
 _SECOND = 1_000_000_000
@@ -112,6 +113,8 @@ class Runner:
         draining = self._draining.is_set()  # asked first: what is appended before it is still read
         frames = self._read(draining=draining)
         if not frames:
+            # a journal that is closed answers at once: do not spin until the drain begins
+            self._draining.wait(_CLOSED_SECONDS)
             return not draining
         for group in self._destination.group(frames):
             self._settle([frame for frame in group if frame.seq not in self._settled])

@@ -1,0 +1,194 @@
+"""The price book: its file format, loading, and finding a model by name. No arithmetic.
+
+A book is one JSON file, made by tools/import_prices.py. It is read once; a provider's models are
+decoded when they are first asked for (2 300 models decoded eagerly would cost more memory and
+start-up time than the rest of this package together).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+FORMAT = "costspan.prices/v1"
+_BOOKS = Path(__file__).parent / "books"
+_PINNED = re.compile(r".*-([0-9a-f]{8})")
+
+Rates = Mapping[str, str]
+"""Unit name -> decimal text: US dollars per `Header.per[unit]` units."""
+
+
+class Band(msgspec.Struct, frozen=True):
+    """Rates that replace the base ones for the whole request when its prompt is over `over`."""
+
+    over: int
+    rates: Rates
+
+
+class Hours(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    """Rates for a half-open part of the day, UTC, "HH:MM"; `days` are ISO weekdays."""
+
+    start: str
+    end: str
+    rates: Rates
+    days: str = "1234567"
+
+
+class Price(msgspec.Struct, frozen=True, rename={"start": "from"}):
+    """Rates in force from an instant (UTC, "" = always) until the next entry's."""
+
+    rates: Rates
+    start: str = ""
+    bands: tuple[Band, ...] = ()
+    hours: tuple[Hours, ...] = ()
+
+
+class Variant(msgspec.Struct, frozen=True, rename={"start": "from"}):
+    """Rates that replace the standard ones when the request's context is exactly `when`."""
+
+    when: Mapping[str, str]
+    rates: Rates
+    start: str = ""
+    bands: tuple[Band, ...] = ()
+
+
+Clause = str | tuple[str, ...]
+
+
+class Model(msgspec.Struct, frozen=True):
+    """One priced model. `match`: any of these; a tuple: all of it; none: the id itself.
+
+    A clause begins with its operator: `=` equals, `^` starts with, `$` ends with, `*` contains,
+    `~` regular expression; always against the lower-cased name.
+    """
+
+    id: str
+    prices: tuple[Price, ...]
+    match: tuple[Clause, ...] = ()
+    variants: tuple[Variant, ...] = ()
+
+
+class _Provider(msgspec.Struct, frozen=True):
+    models: tuple[Model, ...]
+    fallback: tuple[str, ...] = ()  # providers whose list price applies when there is no row here
+
+
+class _File(msgspec.Struct, frozen=True):
+    format: str
+    notice: str
+    source: Mapping[str, str]
+    per: Mapping[str, int]
+    owners: Mapping[str, tuple[Clause, ...]]
+    providers: Mapping[str, msgspec.Raw]
+
+
+class Catalogue:
+    """The models of one provider, found by name: exact names first, then patterns in book order."""
+
+    def __init__(self, provider: str, raw: msgspec.Raw) -> None:
+        rows = msgspec.json.decode(raw, type=_Provider)
+        self.provider = provider
+        self.fallback = rows.fallback
+        self.models = rows.models
+        self._exact: dict[str, Model] = {}
+        self._patterns: list[tuple[Clause, Model]] = []
+        for model in rows.models:
+            for clause in model.match or (f"={model.id.lower()}",):
+                if isinstance(clause, str) and clause[0] == "=":
+                    self._exact.setdefault(clause[1:], model)
+                else:
+                    self._patterns.append((clause, model))
+
+    def find(self, name: str) -> Model | None:
+        """The model that a lower-cased name means, if any."""
+        model = self._exact.get(name)
+        if model is not None:
+            return model
+        return next((model for clause, model in self._patterns if matches(clause, name)), None)
+
+
+class PriceBook:
+    """A loaded book. `name` and the first 8 digits of `sha256` are part of every price_ref."""
+
+    def __init__(self, name: str, digest: str, content: _File) -> None:
+        self.name = name
+        self.sha256 = digest
+        self.source = content.source
+        self.notice = content.notice
+        self.per = content.per
+        self.providers = frozenset(content.providers)
+        self._owners = content.owners
+        self._raw = content.providers
+        self._catalogues: dict[str, Catalogue] = {}
+
+    @property
+    def ref(self) -> str:
+        """The book's part of a price_ref: name@sha8."""
+        return f"{self.name}@{self.sha256[:8]}"
+
+    def catalogue(self, provider: str) -> Catalogue | None:
+        """The models of a provider (the book's id), decoded at the first call."""
+        found = self._catalogues.get(provider)
+        if found is None and provider in self._raw:
+            found = self._catalogues[provider] = Catalogue(provider, self._raw[provider])
+        return found
+
+    def owner(self, name: str) -> str | None:
+        """The one provider to whom a model's name belongs; None if there is none or several."""
+        owners = [
+            provider
+            for provider, clauses in self._owners.items()
+            if any(matches(clause, name) for clause in clauses)
+        ]
+        return owners[0] if len(owners) == 1 else None
+
+
+def matches(clause: Clause, name: str) -> bool:
+    """Whether a lower-cased name satisfies one clause (all parts of it, if it is a tuple)."""
+    if not isinstance(clause, str):
+        return all(matches(part, name) for part in clause)
+    operator, text = clause[0], clause[1:]
+    if operator == "=":
+        return name == text
+    if operator == "^":
+        return name.startswith(text)
+    if operator == "$":
+        return name.endswith(text)
+    if operator == "*":
+        return text in name
+    return re.search(text, name) is not None
+
+
+def load_book(path: Path | str | None = None) -> PriceBook:
+    """Read a book; without a path, the one that ships.
+
+    A file whose name ends in eight hex digits is pinned: they must be those of its SHA-256.
+    Raises ValueError naming the file and what was expected, OSError if it can't be read.
+    """
+    file = _bundled() if path is None else Path(path)
+    data = file.read_bytes()
+    digest = sha256(data).hexdigest()
+    pinned = _PINNED.fullmatch(file.stem)
+    if pinned and not digest.startswith(pinned[1]):
+        raise ValueError(
+            f"{file}: expected content with SHA-256 {pinned[1]}..., got {digest[:8]}..."
+        )
+    try:
+        content = msgspec.json.decode(data, type=_File)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{file}: expected a price book ({FORMAT}): {error}") from error
+    if content.format != FORMAT:
+        raise ValueError(f"{file}: expected format {FORMAT}, got {content.format!r}")
+    name = file.stem.removesuffix(f"-{pinned[1]}") if pinned else file.stem
+    return PriceBook(name, digest, content)
+
+
+def _bundled() -> Path:
+    books = sorted(_BOOKS.glob("prices-*.json"))
+    if len(books) != 1:
+        raise ValueError(f"{_BOOKS}: expected exactly one price book, found {len(books)}")
+    return books[0]

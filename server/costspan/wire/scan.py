@@ -2,8 +2,7 @@
 
 A span is opened only if its raw bytes hold a marker; protobuf does not escape strings, so a marker
 can't be missed, and a prompt that happens to hold one only costs time: the reading itself follows
-the structure. Raw attributes are looked up in a bounded table keyed by their bytes, since most of
-them repeat (model, provider, operation); a miss is decoded once.
+the structure.
 """
 
 from __future__ import annotations
@@ -18,68 +17,49 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from costspan.model import Hit, Value, Wanted
 from costspan.wire.request import outline
 from costspan.wire.schema import SpanFields
-from costspan.wire.values import any_value, decode_attribute
+from costspan.wire.values import any_value, decode_value
 
-_SHORT = 96  # bytes; up to here an attribute is worth keeping in the table
 _CAP = 2048  # bytes; above it only the keys that may be long (JSON) are read
-_TABLE_SIZE = 20_000
 _CONTEXTS = 1_000
 
 
-class _Names(dict[bytes, str]):
-    """Key bytes to key, prefixes included."""
+class _Names(dict[str, bool]):
+    """Whether a key is wanted; answers for prefixes are remembered, up to a limit."""
 
     def __init__(self, keys: frozenset[str], prefixes: tuple[str, ...]) -> None:
-        super().__init__((key.encode(), key) for key in keys)
-        self._prefixes = tuple(prefix.encode() for prefix in prefixes)
+        super().__init__(dict.fromkeys(keys, True))
+        self._prefixes = prefixes
 
-    def get(self, key: bytes, default: str | None = None) -> str | None:  # type: ignore[override]  # narrower on purpose
-        name = super().get(key)
-        if name is None and key.startswith(self._prefixes):
-            return key.decode(errors="replace")
-        return name or default
-
-
-class _Table(dict[bytes, tuple[str, Value] | None]):
-    """Raw attribute to (key, value) or None. Emptied when full: cheaper than keeping an order."""
-
-    def __init__(self, names: _Names) -> None:
-        super().__init__()
-        self._names = names
-
-    def __missing__(self, raw: bytes) -> tuple[str, Value] | None:
-        found = decode_attribute(raw, self._names)
-        if len(self) >= _TABLE_SIZE:
-            self.clear()
-        self[raw] = found
-        return found
+    def __missing__(self, key: str) -> bool:
+        wanted = key.startswith(self._prefixes)
+        if len(self) < _CONTEXTS:
+            self[key] = wanted
+        return wanted
 
 
 class _Reader:
     """The tables for one Wanted."""
 
     def __init__(self, wanted: Wanted) -> None:
-        keys = wanted.keys | wanted.own_keys
-        self._names = _Names(keys, wanted.prefixes)
-        self._table = _Table(self._names)
-        self._long = _Names(wanted.long_keys, ())
+        self._names = _Names(wanted.keys | wanted.own_keys, wanted.prefixes)
+        self._long = wanted.long_keys
         self._own = wanted.own_keys
         self._resource_keys = wanted.resource_keys
         self._resources: dict[bytes, Mapping[str, Value]] = {}
         self._scopes: dict[bytes, tuple[str, str]] = {}
 
-    def attributes(self, raws: list[bytes]) -> tuple[dict[str, Value], dict[str, Value]]:
-        """(values, own) of one span; of equal keys the last wins."""
-        table, decode = self._table, self._decode_long
-        found = [table[raw] if len(raw) <= _SHORT else decode(raw) for raw in raws]
-        values = dict(filter(None, found))
+    def attributes(self, raws: Mapping[str, bytes]) -> tuple[dict[str, Value], dict[str, Value]]:
+        """(values, own) of one span."""
+        names, values = self._names, {}
+        for key in raws:
+            if names[key]:
+                raw = raws[key]
+                if len(raw) <= _CAP or key in self._long:
+                    values[key] = decode_value(raw)
         if self._own.isdisjoint(values):
             return values, {}
         own = {key: values.pop(key) for key in self._own & values.keys()}
         return values, own
-
-    def _decode_long(self, raw: bytes) -> tuple[str, Value] | None:
-        return decode_attribute(raw, self._names if len(raw) <= _CAP else self._long)
 
     def resource(self, raw: bytes) -> Mapping[str, Value]:
         found = self._resources.get(raw)
@@ -125,26 +105,26 @@ def scan(request: bytes, wanted: Wanted) -> list[Hit]:
     live = [marker for marker in wanted.markers if marker in request]
     if not live:
         return []
-    reader, hits, ordinal = _reader(wanted), [], -1
+    reader, hits, base = _reader(wanted), list[Hit](), 0
     for resource in outline(request).resources:
         for scope in resource.scopes:
-            for raw in scope.items:
-                ordinal += 1
+            items = scope.items
+            for index, raw in enumerate(items):
                 for marker in live:
                     if marker in raw:
-                        hit = _hit(ordinal, raw, resource.resource, scope.scope, reader)
-                        if hit is not None:
-                            hits.append(hit)
+                        hits += _hit(base + index, raw, resource.resource, scope.scope, reader)
                         break
+            base += len(items)
     return hits
 
 
-def _hit(ordinal: int, raw: bytes, resource: bytes, scope: bytes, reader: _Reader) -> Hit | None:
+def _hit(ordinal: int, raw: bytes, resource: bytes, scope: bytes, reader: _Reader) -> list[Hit]:
+    """The span as a Hit; none if it holds a marker's letters and nothing that is wanted."""
     span = SpanFields.FromString(raw)
     values, own = reader.attributes(span.attributes)
     if not values and not own:
-        return None
-    return Hit(
+        return []
+    hit = Hit(
         ordinal,
         span.trace_id,
         span.span_id,
@@ -160,3 +140,4 @@ def _hit(ordinal: int, raw: bytes, resource: bytes, scope: bytes, reader: _Reade
         values,
         own,
     )
+    return [hit]

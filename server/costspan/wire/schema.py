@@ -16,6 +16,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _PACKAGE = "costspan.wire"
+_MAP_ENTRY = "Attribute"
 _TYPES = {
     "bytes": _Field.TYPE_BYTES,
     "string": _Field.TYPE_STRING,
@@ -36,10 +37,12 @@ _SCHEMA: dict[str, dict[str, tuple[int, str, bool]]] = {
         "kind": (6, "int32", False),
         "start": (7, "fixed64", False),
         "end": (8, "fixed64", False),
-        "attributes": (9, "bytes", True),
+        "attributes": (9, "Attribute", True),
         "status": (15, "StatusFields", False),
         "flags": (16, "fixed32", False),
     },
+    # as a map: C looks keys up, the last of equal keys wins, unwanted values are never copied
+    "Attribute": {"key": (1, "string", False), "value": (2, "bytes", False)},
     "StatusFields": {"code": (3, "int32", False)},
     "HeadRequest": {"resources": (1, "HeadResource", True)},
     "HeadResource": {"scopes": (2, "HeadScope", True)},
@@ -61,6 +64,7 @@ def _build() -> dict[str, Any]:
     file = descriptor_pb2.FileDescriptorProto(name="costspan/wire.proto", package=_PACKAGE)
     for message, fields in _SCHEMA.items():
         descriptor = file.message_type.add(name=message)
+        descriptor.options.map_entry = message == _MAP_ENTRY
         for name, (number, kind, repeated) in fields.items():
             label = _Field.LABEL_REPEATED if repeated else _Field.LABEL_OPTIONAL
             field = descriptor.field.add(name=name, number=number, label=label)

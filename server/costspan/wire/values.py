@@ -1,77 +1,55 @@
-"""One attribute, in both directions: raw KeyValue bytes to (key, value), and a value to bytes.
+"""Attribute values in both directions: raw AnyValue bytes to Python, and an attribute to bytes.
 
-Reading takes the three encodings that nearly every exporter writes by hand (key first, one value,
-nothing else) and leaves anything else to the generated classes: about 1 us instead of 2.
+Reading takes the encodings that nearly every exporter writes (one field, nothing else) by hand and
+leaves anything else to the generated classes: 0.3 us instead of 1.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from costspan.model import Value
 
-_KEY, _VALUE = 0x0A, 0x12  # KeyValue: 1 = key, 2 = value, both length-delimited
-_STRING, _BOOL, _INT, _DOUBLE = 0x0A, 0x10, 0x18, 0x21  # AnyValue: 1, 2, 3, 4
-_SHORT = 0x80  # below it a varint is one byte
+_STRING, _INT, _DOUBLE = 0x0A, 0x18, 0x21  # AnyValue: fields 1, 3, 4 with their wire types
+_DOUBLE_SIZE = 9
+_MORE = 0x80  # set in every byte of a varint but the last
 _MAX_DEPTH = 16
 _double = struct.Struct("<d")
 
 
-def decode_attribute(raw: bytes, names: Mapping[bytes, str]) -> tuple[str, Value] | None:
-    """The wanted key and its value; None if its key isn't in `names`.
-
-    `names` maps the key's bytes to the key; it may compute answers for prefixes. A damaged
-    attribute is None: the span is forwarded as it came.
-    """
+def decode_value(raw: bytes) -> Value:
+    """The value of these AnyValue bytes; None if it is empty or damaged."""
     size = len(raw)
-    if size > 4 and raw[0] == _KEY and raw[1] < _SHORT:  # noqa: PLR2004  two tags, two lengths
-        at = raw[1] + 2
-        name = names.get(raw[2:at])
-        if name is None and size > at and raw[at] == _VALUE:
-            return None
-        if size > at + 3 and raw[at] == _VALUE and raw[at + 1] == size - at - 2:
-            tag = raw[at + 2]
-            if tag == _STRING and raw[at + 3] == size - at - 4 and raw[at + 3] < _SHORT:
-                return _text(name, raw[at + 4 :])
-            if tag == _INT and size <= at + 13 and raw[-1] < _SHORT:
-                number = _varint(raw[at + 3 :])
-                if number is not None:
-                    return (name, number) if name else None
-            if tag == _DOUBLE and size == at + 11:
-                return (name, _double.unpack_from(raw, at + 3)[0]) if name else None
-    return _generic(raw, names)
-
-
-def _text(name: str | None, data: bytes) -> tuple[str, Value] | None:
+    if size > 1:
+        tag = raw[0]
+        if tag == _STRING and raw[1] == size - 2 and raw[1] < _MORE:
+            return raw[2:].decode(errors="replace")
+        if tag == _INT and raw[-1] < _MORE:
+            number = _int64(raw)
+            if number is not None:
+                return number
+        if tag == _DOUBLE and size == _DOUBLE_SIZE:
+            number_: float = _double.unpack_from(raw, 1)[0]
+            return number_
     try:
-        return (name, data.decode()) if name else None
-    except UnicodeDecodeError:
+        return any_value(AnyValue.FromString(raw))
+    except DecodeError:
         return None
 
 
-def _varint(data: bytes) -> int | None:
-    """The int64 that these bytes are; None if they are more than one varint."""
+def _int64(raw: bytes) -> int | None:
+    """The varint after the tag; None if more than one follows."""
     value = shift = 0
-    for byte in data:
+    for byte in raw[1:]:
         value |= (byte & 0x7F) << shift
         shift += 7
-        if byte < _SHORT and shift < 7 * len(data):
+        if byte < _MORE and shift < 7 * (len(raw) - 1):
             return None
     value &= 2**64 - 1
     return value - 2**64 if value >= 2**63 else value
-
-
-def _generic(raw: bytes, names: Mapping[bytes, str]) -> tuple[str, Value] | None:
-    try:
-        attribute = KeyValue.FromString(raw)
-    except DecodeError:
-        return None
-    name = names.get(attribute.key.encode())
-    return (name, any_value(attribute.value)) if name else None
 
 
 def any_value(value: AnyValue, depth: int = 0) -> Value:
@@ -90,8 +68,8 @@ def any_value(value: AnyValue, depth: int = 0) -> Value:
 def varint(value: int) -> bytes:
     """A protobuf varint of an int >= 0."""
     out = bytearray()
-    while value >= _SHORT:
-        out.append(value & 0x7F | _SHORT)
+    while value >= _MORE:
+        out.append(value & 0x7F | _MORE)
         value >>= 7
     out.append(value)
     return bytes(out)

@@ -1,0 +1,271 @@
+"""The roll-up of one trace: a pure function of the set of its records. No clock, no journal.
+
+It never prices: it decides which of the charges count, says whose they are, and adds them up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from costspan.ledger.billing import BILLED, DUPLICATE, FALLBACK, Known, bill
+from costspan.ledger.forest import Forest, plant
+from costspan.model import ALREADY_METERED, WITNESS, Identity, LlmCall, Tally, TraceTotals
+from costspan.wire import Head
+
+_ERROR = 2  # Status.code of opentelemetry-proto
+
+
+class Decision(NamedTuple):
+    """What the trace says of one usage-bearing span."""
+
+    call: LlmCall  # as it arrived; of several copies the one that counts
+    billed: bool
+    reason: str  # a billed_reason
+    identity: Identity  # its own, gaps filled from the spans above
+
+    def corrected(self, version: int = 1) -> LlmCall:
+        """A copy of the record that says what was decided."""
+        return msgspec.structs.replace(
+            self.call,
+            billed=self.billed,
+            billed_reason=self.reason,
+            identity=self.identity,
+            version=version,
+        )
+
+
+@dataclass(slots=True)
+class Sums:
+    """Billed calls added up. Money in attos."""
+
+    cost: int = 0
+    list_cost: int = 0
+    savings: int = 0
+    error_cost: int = 0
+    calls: int = 0
+    unpriced: int = 0
+    usage: dict[str, int] = field(default_factory=dict)
+
+    def add(self, call: LlmCall) -> None:
+        cost = call.charge.attos
+        self.calls += 1
+        self.unpriced += cost is None
+        self.cost += cost or 0
+        self.list_cost += int(call.charge.list_total or cost or 0)
+        self.savings += int(call.charge.savings or 0)
+        self.error_cost += (cost or 0) if call.status == _ERROR else 0
+        for unit, quantity in (call.usage or {}).items():
+            self.usage[unit] = self.usage.get(unit, 0) + quantity
+
+    def tally(self) -> Tally:
+        return Tally(str(self.cost), self.calls, _ordered(self.usage))
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """Everything that the records of a trace say together."""
+
+    decisions: dict[bytes, Decision]  # by span id, usage-bearing spans only
+    total: Sums
+    by_model: dict[str, Sums]  # by the priced model, else the response's, else the request's
+    by_agent: dict[str, Sums]  # by the resolved agent, "" if there is none
+    spans: int
+    errors: int
+    start_ns: int
+    end_ns: int
+    rooted: bool
+    whole: bool  # a root, no missing parent, nothing ends after the root
+    root_name: str  # "" unless the root carries a record
+    service: str
+    identity: Identity  # the root's, gaps filled from the billed calls by start
+    flags: tuple[str, ...]  # cycle duplicates fallback orphans several_roots
+    left: Known  # for a later generation of the same trace
+
+    @property
+    def counts(self) -> bool:
+        """False if no span of it concerns us: none with usage, or all metered by another."""
+        return any(held.reason != ALREADY_METERED for held in self.decisions.values())
+
+
+class Stamp(NamedTuple):
+    """What makes a roll-up one version of one row."""
+
+    trace_id: bytes
+    writer: str
+    generation: int
+    version: int
+    reason: str
+    grade: str
+    arrived_ns: int
+
+
+def rollup(
+    calls: Iterable[LlmCall],
+    heads: Iterable[Head],
+    known: Known = Known(),  # noqa: B008  (immutable)
+) -> Rollup:
+    """Decide and add up one trace.
+
+    `calls`: its records (witnesses too); `heads`: all its spans, in any order, any number of times;
+    `known`: what an earlier generation of the trace settled.
+    """
+    forest = plant(calls, heads)
+    bills = bill(forest, known)
+    decisions = _decisions(forest, bills.reasons)
+    billed = [held for held in decisions.values() if held.billed]
+    root = forest.calls.get(forest.root.span_id) if forest.root else None
+    start_ns, end_ns = _bounds(forest)
+    return Rollup(
+        decisions=decisions,
+        total=_sums(billed, lambda _: "").get("", Sums()),
+        by_model=_sums(billed, lambda held: model_of(held.call)),
+        by_agent=_sums(billed, lambda held: held.identity.agent),
+        spans=len(forest.spans),
+        errors=sum(head.status == _ERROR for head in forest.spans.values()),
+        start_ns=start_ns,
+        end_ns=end_ns,
+        rooted=forest.root is not None,
+        whole=_whole(forest),
+        root_name=root.name if root else "",
+        service=root.service if root else _earliest_service(decisions.values()),
+        identity=_trace_identity(root, billed),
+        flags=tuple(_flags(forest, bills.reasons)),
+        left=bills.left,
+    )
+
+
+def totals(rolled: Rollup, stamp: Stamp) -> TraceTotals:
+    """The row of a trace. Equal roll-ups give equal rows, byte by byte."""
+    total, who = rolled.total, rolled.identity
+    return TraceTotals(
+        trace_id=stamp.trace_id,
+        writer=stamp.writer,
+        generation=stamp.generation,
+        version=stamp.version,
+        reason=stamp.reason,
+        grade=stamp.grade,
+        arrived_ns=stamp.arrived_ns,
+        start_ns=rolled.start_ns,
+        end_ns=rolled.end_ns,
+        service=rolled.service,
+        root_name=rolled.root_name,
+        spans=rolled.spans,
+        errors=rolled.errors,
+        llm_calls=total.calls,
+        unpriced_calls=total.unpriced,
+        cost=str(total.cost),
+        list_cost=str(total.list_cost),
+        cache_savings=str(total.savings),
+        error_cost=str(total.error_cost),
+        usage=_ordered(total.usage),
+        by_model={key: sums.tally() for key, sums in sorted(rolled.by_model.items())},
+        by_agent={key: sums.tally() for key, sums in sorted(rolled.by_agent.items())},
+        workflow=who.workflow,
+        user=who.user,
+        session=who.session,
+        conversation=who.conversation,
+        flags=rolled.flags,
+    )
+
+
+def model_of(call: LlmCall) -> str:
+    """The name under which a call's cost is kept: what was priced, else what the span says."""
+    return call.charge.priced_model or call.response_model or call.request_model
+
+
+def _decisions(forest: Forest, reasons: Mapping[bytes, str]) -> dict[bytes, Decision]:
+    identities = _identities(forest)
+    return {
+        span_id: Decision(call, reason in BILLED, reason, identities[span_id])
+        for span_id, reason in sorted(reasons.items())
+        if (call := forest.calls[span_id]).role != WITNESS
+    }
+
+
+def _identities(forest: Forest) -> dict[bytes, Identity]:
+    """Own, else the nearest record's above; user, session and conversation else the root's.
+
+    An agent is not taken from a root that is no ancestor: its sub-agents' lost spans are not its.
+    """
+    root = forest.calls.get(forest.root.span_id) if forest.root else None
+    stray = Identity()
+    if root is not None:
+        own = root.identity
+        stray = Identity(user=own.user, session=own.session, conversation=own.conversation)
+    resolved: dict[bytes, Identity] = {}
+    for span_id in reversed(forest.order):
+        above = resolved.get(forest.above[span_id], stray)
+        resolved[span_id] = _inherit(forest.calls[span_id].identity, above)
+    return resolved
+
+
+def _inherit(own: Identity, above: Identity) -> Identity:
+    return Identity(
+        agent=own.agent or above.agent,
+        workflow=own.workflow or above.workflow,
+        tool=own.tool or above.tool,
+        user=own.user or above.user,
+        session=own.session or above.session,
+        conversation=own.conversation or above.conversation,
+        dimensions=own.dimensions,
+    )
+
+
+def _trace_identity(root: LlmCall | None, billed: Iterable[Decision]) -> Identity:
+    """The root's, else that of the earliest billed call which says it."""
+    who = root.identity if root else Identity()
+    for held in sorted(billed, key=_start):
+        who = _inherit(who, held.identity)
+    return who
+
+
+def _start(held: Decision) -> tuple[int, bytes]:
+    return held.call.start_ns, held.call.span_id
+
+
+def _earliest_service(decisions: Iterable[Decision]) -> str:
+    earliest = min(decisions, key=_start, default=None)
+    return earliest.call.service if earliest else ""
+
+
+def _sums(billed: Iterable[Decision], key: Callable[[Decision], str]) -> dict[str, Sums]:
+    groups: dict[str, Sums] = {}
+    for held in billed:
+        groups.setdefault(key(held), Sums()).add(held.call)
+    return groups
+
+
+def _bounds(forest: Forest) -> tuple[int, int]:
+    """First start and last end. A time of 0 is no time; an end before the start is the start."""
+    start_ns = min((head.start_ns for head in forest.spans.values() if head.start_ns), default=0)
+    end_ns = max((head.end_ns for head in forest.spans.values()), default=0)
+    return start_ns, max(start_ns, end_ns)
+
+
+def _whole(forest: Forest) -> bool:
+    root = forest.root
+    if root is None or forest.orphans or forest.cycles:
+        return False
+    return all(head.end_ns <= root.end_ns for head in forest.spans.values())
+
+
+def _flags(forest: Forest, reasons: Mapping[bytes, str]) -> Iterator[str]:
+    seen = set(reasons.values())
+    if forest.cycles:
+        yield "cycle"
+    if DUPLICATE in seen:
+        yield "duplicates"
+    if FALLBACK in seen:
+        yield "fallback"
+    if forest.orphans:
+        yield "orphans"
+    if forest.roots > 1:
+        yield "several_roots"
+
+
+def _ordered(usage: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(usage.items()))

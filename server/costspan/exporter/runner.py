@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 # An idle reader looks up this often to see whether it shall drain.
 _IDLE_SECONDS = 0.5
 _CLOSED_SECONDS = 0.01
+# While draining, an attempt a second: back-off and hints are for those who have time.
+_DRAIN_WAIT_SECONDS = 1.0
 # After the deadline a delivery in flight is cancelled; this long it may take to notice.
 _CANCEL_SECONDS = 2.0
 _SECOND = 1_000_000_000
@@ -97,7 +99,7 @@ class Runner:
     # --- the thread ---------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while True:
+        while not self._expired():
             try:
                 if not self._round():
                     return
@@ -105,8 +107,7 @@ class Runner:
                 return
             except Exception as fault:  # noqa: BLE001 (the boundary of the thread: it must not end)
                 _log.exception("exporter %s: the round failed and is repeated", self.name)
-                if not self._wait(self._failed(fault)):
-                    return
+                self._wait(self._failed(fault))
 
     def _round(self) -> bool:
         """Read once and settle what was read. Return False when a drain is complete."""
@@ -154,9 +155,7 @@ class Runner:
 
     def _deliver(self, frames: Sequence[Frame]) -> Delivered:
         """Try until the destination accepts or raises Permanent."""
-        while True:
-            if self._draining.is_set() and self._remaining() <= 0:
-                raise _DeadlinePassed
+        while not self._expired():
             try:
                 return self._destination.deliver(frames)
             except Permanent:
@@ -167,19 +166,20 @@ class Runner:
                 if not self._failures:
                     _log.exception("exporter %s: a delivery failed unexpectedly", self.name)
                 delay = self._failed(fault)
-            if not self._wait(delay):
-                raise _DeadlinePassed
+            self._wait(delay)
+        raise _DeadlinePassed
 
     # --- waiting ------------------------------------------------------------------------------
 
-    def _wait(self, delay: float) -> bool:
-        """Wait before the next attempt; a drain cuts the wait short. False = no time is left."""
-        if not self._draining.is_set():
+    def _wait(self, delay: float) -> None:
+        """Wait before the next attempt. A drain cuts the wait short: it has no time to spare."""
+        if self._draining.is_set():
+            self._given_up.wait(min(delay, self._remaining(), _DRAIN_WAIT_SECONDS))
+        else:
             self._draining.wait(delay)
-            return True
-        remaining = self._remaining()
-        self._given_up.wait(min(delay, remaining))
-        return delay < remaining
+
+    def _expired(self) -> bool:
+        return self._draining.is_set() and self._remaining() <= 0
 
     def _remaining(self) -> float:
         """Seconds until the deadline of the drain, never negative."""

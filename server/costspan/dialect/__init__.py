@@ -1,1 +1,10 @@
-"""The room `dialect`."""
+"""What a span says of a model call: one file per attribute convention. No prices, no protobuf.
+
+`genai`, `openllmetry` and `openinference` are tables; `layout` lists them in order of precedence.
+"""
+
+from costspan.dialect.identity import DEFAULT_DIMENSIONS, Dimensions
+from costspan.dialect.layout import DIALECTS
+from costspan.dialect.recognition import recognise, wanted
+
+__all__ = ["DEFAULT_DIMENSIONS", "DIALECTS", "Dimensions", "recognise", "wanted"]

@@ -1,0 +1,78 @@
+"""Whether a count of input contains the cached tokens. The step that decided is recorded.
+
+The same key is written both ways: OpenAI and Google count cached tokens inside the input,
+Anthropic and Bedrock beside it, and instrumentations pass on either. So the emitter is asked by
+its scope, version and provider; only what the numbers themselves prove goes before that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from costspan.dialect.layout import DIALECTS
+from costspan.dialect.table import EXCLUSIVE, INCLUSIVE, INPUT, OUTPUT, TOTAL, Emitter
+
+BY_EMITTER = "emitter"  # a row of a dialect's table
+BY_PROOF = "cached_exceeds_input"  # can't be inclusive
+BY_TOTAL = "total"  # the stated total adds up one way only
+BY_DEFAULT = "default"  # the GenAI conventions since 1.40: inclusive
+
+Known = tuple[str, Emitter]
+"""The dialect that an emitter speaks, and its row."""
+
+
+@lru_cache(maxsize=1024)
+def _candidates(scope: str, version: str, provider: str) -> tuple[Known, ...]:
+    """The rows that fit by scope, version and provider, down to the first without a condition."""
+    fitting: list[Known] = []
+    for dialect in DIALECTS:
+        for row in dialect.emitters:
+            if _fits(row, scope, version, provider):
+                fitting.append((dialect.name, row))
+                if not (row.model or row.span):
+                    return tuple(fitting)
+    return tuple(fitting)
+
+
+def _fits(row: Emitter, scope: str, version: str, provider: str) -> bool:
+    prefix, starred, _ = row.scope.partition("*")
+    return (
+        (scope.startswith(prefix) if starred else scope == prefix)
+        and (not row.version or re.fullmatch(row.version, version) is not None)
+        and (not row.providers or provider in row.providers)
+    )
+
+
+def emitter(scope: tuple[str, str], provider: str, model: str, span: str) -> Known | None:
+    """Who made the span, if that is a library whose source is known. `provider` is canonical."""
+    for known in _candidates(scope[0], scope[1], provider):
+        row = known[1]
+        if row.model in model and span.startswith(row.span):
+            return known
+    return None
+
+
+def counting(counts: Mapping[str, int], cached: int, row: Emitter | None) -> tuple[str, str]:
+    """(INCLUSIVE or EXCLUSIVE, the step that decided). `cached`: tokens read and written.
+
+    Raises ValueError if the emitter is known to count inclusively and can't have.
+    """
+    stated = counts.get(INPUT, 0)
+    if cached > stated:
+        if row is None or not row.certain or INPUT not in counts:
+            return EXCLUSIVE, BY_PROOF
+        raise ValueError(
+            f"{cached} cached tokens exceed the {stated} input tokens that contain them"
+        )
+    if row is not None:
+        return row.counting, BY_EMITTER
+    total = counts.get(TOTAL)
+    if total and cached:
+        plain = stated + counts.get(OUTPUT, 0)
+        # A total that adds the cached tokens proves it, whoever added; one that leaves them out
+        # proves nothing unless the provider made it, and then it says what the default says.
+        if total == plain + cached:
+            return EXCLUSIVE, BY_TOTAL
+    return INCLUSIVE, BY_DEFAULT

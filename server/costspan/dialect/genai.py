@@ -1,0 +1,146 @@
+"""The OpenTelemetry GenAI conventions: current keys, every older spelling, and who counts how.
+
+Newest first. Sources: semantic-conventions CHANGELOG to v1.44 (renames in 1.27, 1.37, 1.40, 1.41),
+semantic-conventions-genai (`cache_write`, modalities), and the source of each library named below
+at the version named there. Two spellings of one meaning are one count: they are never added.
+"""
+
+from __future__ import annotations
+
+from costspan.dialect import table
+from costspan.dialect.table import BESIDE, EXCLUSIVE, INCLUSIVE, Dialect, Emitter
+
+_COUNTS = {
+    table.INPUT: ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),  # renamed in 1.27
+    table.OUTPUT: ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
+    table.TOTAL: ("gen_ai.usage.total_tokens",),  # in no registry, but widespread
+    table.CACHE_READ: (
+        "gen_ai.usage.cache_read.input_tokens",  # 1.40
+        "gen_ai.usage.cache_read_input_tokens",  # OpenLLMetry to 0.4x, AG2, AgentOps
+        "gen_ai.usage.cache_read_tokens",
+        "gen_ai.usage.details.cache_read_tokens",  # Pydantic AI, beside the plain key
+        "gen_ai.usage.prompt_tokens_details.cached_tokens",  # OpenLIT
+        "gen_ai.usage.prompt_tokens_details.cache_read",
+        "gen_ai.usage.cached_input_tokens",  # Mastra 0.3
+        "gen_ai.usage.input_tokens.cached",  # Sentry
+    ),
+    table.CACHE_WRITE: (
+        "gen_ai.usage.cache_write.input_tokens",  # semantic-conventions-genai, 2026
+        "gen_ai.usage.cache_creation.input_tokens",  # 1.40
+        "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.cache_write_input_tokens",  # Strands
+        "gen_ai.usage.cache_creation_tokens",
+        "gen_ai.usage.details.cache_write_tokens",  # Pydantic AI
+        "gen_ai.usage.input_tokens.cache_write",  # Sentry
+    ),
+    table.CACHE_WRITE_5M: (
+        "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",  # anthropic-python 2.12
+        "gen_ai.usage.cache_creation.5m_input_tokens",  # Mastra 1.4
+        "gen_ai.usage.cache_creation_5m.input_tokens",  # LangWatch
+    ),
+    table.CACHE_WRITE_1H: (
+        "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+        "gen_ai.usage.cache_creation.1h_input_tokens",
+        "gen_ai.usage.cache_creation_1h.input_tokens",
+    ),
+    table.REASONING: (
+        "gen_ai.usage.reasoning.output_tokens",  # 1.41
+        "gen_ai.usage.reasoning_tokens",  # OpenLLMetry, OpenLIT, AgentOps
+        "gen_ai.usage.details.reasoning_tokens",
+        "gen_ai.usage.completion_tokens_details.reasoning",
+        "gen_ai.usage.output_tokens.reasoning",  # Sentry
+        "gen_ai.usage.thinking_tokens",  # AG2 1.2
+    ),
+    table.AUDIO_INPUT: (
+        "gen_ai.usage.audio.input_tokens",  # util-genai 1.3
+        "gen_ai.usage.input_audio_tokens",  # Microsoft.Extensions.AI, agentgateway
+        "gen_ai.usage.details.input_audio_tokens",
+        "gen_ai.usage.audio_input_tokens",  # Mastra
+    ),
+    table.AUDIO_OUTPUT: (
+        "gen_ai.usage.audio.output_tokens",
+        "gen_ai.usage.output_audio_tokens",
+        "gen_ai.usage.details.output_audio_tokens",
+        "gen_ai.usage.audio_output_tokens",
+    ),
+    table.IMAGE_INPUT: ("gen_ai.usage.image.input_tokens",),
+    table.IMAGE_OUTPUT: ("gen_ai.usage.image.output_tokens", "gen_ai.usage.output_image_tokens"),
+    table.CACHE_READ_AUDIO: (
+        "gen_ai.usage.audio.cache_read.input_tokens",
+        "gen_ai.usage.details.cache_audio_read_tokens",
+    ),
+    table.CACHE_READ_IMAGE: ("gen_ai.usage.image.cache_read.input_tokens",),
+    # Billed by the compaction step of an Anthropic call, left out of its totals: anthropic-python
+    # 2.12, _tracing.
+    table.STEP_INPUT: ("anthropic.usage.compaction.input_tokens",),
+    table.STEP_OUTPUT: ("anthropic.usage.compaction.output_tokens",),
+}
+
+_TEXTS = {
+    table.OPERATION: ("gen_ai.operation.name",),
+    table.PROVIDER: ("gen_ai.provider.name", "gen_ai.system"),  # renamed in 1.37
+    table.SERVER: ("server.address",),
+    table.REQUEST_MODEL: ("gen_ai.request.model",),
+    table.RESPONSE_MODEL: ("gen_ai.response.model",),
+    table.RESPONSE_ID: ("gen_ai.response.id",),
+    table.AGENT: ("gen_ai.agent.name", "gen_ai.agent.id", "agent.id"),
+    table.WORKFLOW: ("gen_ai.workflow.name", "workflow.name"),
+    table.TOOL: ("gen_ai.tool.name",),
+    table.USER: ("user.id", "enduser.id"),
+    table.SESSION: ("session.id",),
+    table.CONVERSATION: ("gen_ai.conversation.id",),
+    table.ERROR_TYPE: ("error.type",),
+    table.SERVED_TIER: (
+        "openai.response.service_tier",  # 1.37
+        "gen_ai.openai.response.service_tier",
+        "gen_ai.response.service_tier",  # LangSmith
+        "anthropic.response.service_tier",  # anthropic-python 2.12
+        "gen_ai.cost.service_tier",  # LiteLLM
+    ),
+    table.ASKED_TIER: ("openai.request.service_tier", "gen_ai.openai.request.service_tier"),
+    table.GEO: ("gen_ai.cost.data_residency",),  # LiteLLM: Anthropic's inference_geo
+    table.REGION: ("cloud.region",),  # on the span: botocore's region of the call
+    table.CACHED: ("gen_ai.response.cached",),  # in no registry; gateways and applications write it
+    table.COST: (
+        "gen_ai.usage.cost",  # OpenLIT
+        "gen_ai.usage.total_cost",  # AgentOps
+        "operation.cost",  # Pydantic AI, Logfire
+        "gen_ai.cost.total_cost",  # LiteLLM 1
+        "litellm.cost.total",  # LiteLLM 2
+        "agw.ai.usage.cost.total",  # agentgateway, a string
+    ),
+    table.COST_AMOUNT: ("gen_ai.usage.cost.amount",),  # draft of the conventions
+    table.COST_CURRENCY: ("gen_ai.usage.cost.currency",),
+}
+
+_GOOGLE = ("gcp.vertex_ai", "gcp.gemini")
+_RAW_ANTHROPIC = ("anthropic", "aws.bedrock")  # both APIs count the uncached rest as input
+
+_EMITTERS = (
+    # opentelemetry-instrumentation-genai-* 1.3b0
+    Emitter("opentelemetry.instrumentation.genai.bedrock", EXCLUSIVE),  # raw inputTokens
+    Emitter("opentelemetry.instrumentation.genai.openai", INCLUSIVE, certain=True),
+    Emitter("opentelemetry.instrumentation.genai.*", INCLUSIVE),  # anthropic: sums itself
+    # Older util-genai puts no library into its scope: only the provider tells.
+    Emitter("opentelemetry.util.genai.handler", EXCLUSIVE, providers=("aws.bedrock",)),
+    Emitter("opentelemetry.util.genai.handler", INCLUSIVE),
+    Emitter("opentelemetry.instrumentation.openai_v2", INCLUSIVE, certain=True),  # 2.4b0
+    # botocore 0.66b2: cache keys on Converse only
+    Emitter("opentelemetry.instrumentation.botocore*", EXCLUSIVE, providers=("aws.bedrock",)),
+    Emitter("opentelemetry.instrumentation.google_genai", INCLUSIVE),  # adds thoughts
+    Emitter("com.anthropic.sdk.python*", INCLUSIVE),  # 2.12: sums itself
+    Emitter("mistralai_sdk_tracer", INCLUSIVE),
+    Emitter("pydantic-ai", INCLUSIVE),  # 1.x and 2.x
+    Emitter("logfire.*", INCLUSIVE),
+    Emitter("gcp.vertex.agent", INCLUSIVE),  # Google ADK 2.13
+    # Foreign conventions that write the official keys: the official meaning is not theirs.
+    Emitter("openlit*", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 1.45: documented so
+    Emitter("openlit*", INCLUSIVE, providers=_GOOGLE, reasoning=BESIDE),
+    Emitter("openlit*", INCLUSIVE),
+    Emitter("agent_framework", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 1.23
+    Emitter("agent_framework", INCLUSIVE),
+    Emitter("opentelemetry.instrumentation.ag2", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 1.2.1
+    Emitter("org.springframework.boot", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # Spring AI 2.0.1
+)
+
+GENAI = Dialect("genai", _COUNTS, _TEXTS, frozenset(), _EMITTERS)

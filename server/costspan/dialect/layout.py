@@ -1,0 +1,95 @@
+"""Which keys of a span mean what: worked out once per set of keys. No values are read here.
+
+Spans of one instrumentation carry the same keys in the same order, so the answer is kept: reading
+a span is then a dozen dict look-ups, however many spellings the tables hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from costspan.dialect.genai import GENAI
+from costspan.dialect.openinference import OPENINFERENCE
+from costspan.dialect.openllmetry import OPENLLMETRY
+from costspan.dialect.table import INPUT, OUTPUT, PARAMETERS, Dialect
+from costspan.dialect.values import MOST_TEXT, text, whole
+from costspan.model import Value
+
+DIALECTS: tuple[Dialect, ...] = (GENAI, OPENLLMETRY, OPENINFERENCE)
+"""In order of precedence: the first that says something about a meaning is believed."""
+
+_KEPT = 4096  # sets of keys; far above the number of instrumentations in one fleet
+
+Keys = tuple[str, ...]
+Meanings = tuple[tuple[str, Keys], ...]
+
+
+def _merged(kind: str) -> dict[str, Keys]:
+    """All spellings of every meaning, the dialects' in order of precedence."""
+    merged: dict[str, Keys] = {}
+    for dialect in DIALECTS:
+        for meaning, keys in getattr(dialect, kind).items():
+            merged[meaning] = merged.get(meaning, ()) + keys
+    return merged
+
+
+COUNTS: Mapping[str, Keys] = _merged("counts")
+TEXTS: Mapping[str, Keys] = _merged("texts")
+
+
+class Layout(NamedTuple):
+    """What one set of keys holds: (meaning or name, the keys that are there, best first)."""
+
+    counts: Meanings
+    texts: Meanings
+    span_dimensions: Meanings
+    resource_dimensions: Meanings
+    dialect: str  # by the keys alone; an emitter that is known by name goes before it
+
+
+@lru_cache(maxsize=_KEPT)
+def layout(span: Keys, resource: Keys, dimensions: tuple[tuple[str, Keys], ...]) -> Layout:
+    """The layout of a span with these keys; their order is of no consequence."""
+    there = frozenset(span)
+    named = dict(dimensions)
+    return Layout(
+        _present(COUNTS, there),
+        _present(TEXTS, there),
+        _present(named, there),
+        _present(named, frozenset(resource)),
+        _dialect(there),
+    )
+
+
+def _present(table: Mapping[str, Keys], there: frozenset[str]) -> Meanings:
+    found = ((meaning, tuple(k for k in keys if k in there)) for meaning, keys in table.items())
+    return tuple((meaning, keys) for meaning, keys in found if keys)
+
+
+def _dialect(there: frozenset[str]) -> str:
+    """The convention whose totals are there; GenAI keys with another's sign are that other's."""
+    for dialect in DIALECTS:
+        totals = dialect.counts[INPUT] + dialect.counts[OUTPUT]
+        if there.isdisjoint(totals):
+            continue
+        if dialect is GENAI and not there.isdisjoint(OPENLLMETRY.signs):
+            return OPENLLMETRY.name
+        return dialect.name
+    signed = (dialect.name for dialect in DIALECTS if not there.isdisjoint(dialect.signs))
+    return next(signed, GENAI.name)
+
+
+def texts(found: Meanings, values: Mapping[str, Value]) -> dict[str, str]:
+    """The first value that says something, for each meaning that has one."""
+    said: dict[str, str] = {}
+    for meaning, keys in found:
+        for key in keys:
+            value = values[key]
+            if type(value) is not str or len(value) > MOST_TEXT:
+                value = whole(value) if meaning == PARAMETERS else text(value)
+            if value:
+                said[meaning] = value
+                break
+    return said

@@ -1,0 +1,61 @@
+"""OpenInference (Arize): `llm.token_count.*` and its span kinds. First reading.
+
+From openinference-semantic-conventions 0.1.42 and the instrumentations named below.
+"""
+
+from __future__ import annotations
+
+from costspan.dialect import table
+from costspan.dialect.table import EXCLUSIVE, IN_TOTAL, INCLUSIVE, Dialect, Emitter
+
+_COUNTS = {
+    table.INPUT: ("llm.token_count.prompt",),
+    table.OUTPUT: ("llm.token_count.completion",),
+    table.TOTAL: ("llm.token_count.total",),
+    table.CACHE_READ: (
+        "llm.token_count.prompt_details.cache_read",
+        "llm.token_count.prompt_details.cache_input",
+    ),
+    table.CACHE_WRITE: (
+        "llm.token_count.prompt_details.cache_write",
+        "llm.token_count.prompt_details.cache_creation",  # Envoy AI Gateway 1.1
+    ),
+    table.REASONING: ("llm.token_count.completion_details.reasoning",),
+    table.AUDIO_INPUT: ("llm.token_count.prompt_details.audio",),
+    table.AUDIO_OUTPUT: ("llm.token_count.completion_details.audio",),
+}
+
+_TEXTS = {
+    table.SPAN_KIND: ("openinference.span.kind",),
+    table.PROVIDER: ("llm.provider", "llm.system"),  # who serves, before whose API it is
+    table.REQUEST_MODEL: (
+        "llm.request.model_name",
+        "llm.model_name",
+        "embedding.model_name",
+        "reranker.model_name",
+    ),
+    table.RESPONSE_MODEL: ("llm.response.model_name",),
+    table.AGENT: ("agent.name",),
+    table.TOOL: ("tool.name",),
+    table.PARAMETERS: ("llm.invocation_parameters",),
+    table.COST: ("llm.cost.total",),
+}
+
+_SIGNS = frozenset({"openinference.span.kind", "llm.model_name", "llm.token_count.prompt"})
+
+_EMITTERS = (
+    # bedrock 0.1.61, InvokeModel of Nova: raw inputTokens beside cacheReadInputTokenCount; its
+    # Converse folds the cached tokens in.
+    Emitter(
+        "openinference.instrumentation.bedrock",
+        EXCLUSIVE,
+        model="nova",
+        span="bedrock.invoke_model",
+    ),
+    Emitter("openinference.instrumentation.vertexai", INCLUSIVE, reasoning=IN_TOTAL),  # 0.1.29
+    Emitter("openinference.instrumentation.openai", INCLUSIVE, certain=True),  # 0.1.66
+    Emitter("openinference.instrumentation.*", INCLUSIVE),
+    Emitter("@arizeai/*", INCLUSIVE),
+)
+
+OPENINFERENCE = Dialect("openinference", _COUNTS, _TEXTS, _SIGNS, _EMITTERS)

@@ -1,0 +1,87 @@
+"""The shape of a dialect's table: which key means what, and who counts how. No keys live here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+# --- meanings of counts --------------------------------------------------------------------------
+INPUT = "input"
+OUTPUT = "output"
+TOTAL = "total"
+CACHE_READ = "cache_read"
+CACHE_WRITE = "cache_write"
+CACHE_WRITE_5M = "cache_write_5m"
+CACHE_WRITE_1H = "cache_write_1h"
+REASONING = "reasoning"
+AUDIO_INPUT = "audio_input"
+AUDIO_OUTPUT = "audio_output"
+IMAGE_INPUT = "image_input"
+IMAGE_OUTPUT = "image_output"
+CACHE_READ_AUDIO = "cache_read_audio"
+CACHE_READ_IMAGE = "cache_read_image"
+STEP_INPUT = "step_input"  # billed by steps inside the call, outside its totals
+STEP_OUTPUT = "step_output"
+
+# --- meanings of texts ---------------------------------------------------------------------------
+OPERATION = "operation"
+SPAN_KIND = "span_kind"  # OpenInference's class of a span
+ENTITY_KIND = "entity_kind"  # Traceloop's class of a span
+ENTITY_NAME = "entity_name"  # the name of whatever ENTITY_KIND says
+REQUEST_TYPE = "request_type"
+PROVIDER = "provider"
+SERVER = "server"
+REQUEST_MODEL = "request_model"
+RESPONSE_MODEL = "response_model"
+RESPONSE_ID = "response_id"
+AGENT = "agent"
+WORKFLOW = "workflow"
+TOOL = "tool"
+USER = "user"
+SESSION = "session"
+CONVERSATION = "conversation"
+ERROR_TYPE = "error_type"
+SERVED_TIER = "served_tier"
+ASKED_TIER = "asked_tier"
+GEO = "geo"
+REGION = "region"
+PARAMETERS = "parameters"  # JSON of the request's arguments
+CACHED = "cached"  # the response came from a cache
+PROMPT_CACHING = "prompt_caching"  # read | write
+COST = "cost"  # reported by the emitter, in USD
+COST_AMOUNT = "cost_amount"  # reported in COST_CURRENCY
+COST_CURRENCY = "cost_currency"
+
+# --- how a count is made -------------------------------------------------------------------------
+INCLUSIVE = "inclusive"  # input contains the cached tokens
+EXCLUSIVE = "exclusive"  # input is the uncached rest
+
+INSIDE = "inside"  # output contains reasoning
+BESIDE = "beside"  # it does not, reasoning has a count of its own
+IN_TOTAL = "in_total"  # it does not, and only the provider's total shows it
+
+Keys = Mapping[str, tuple[str, ...]]
+"""Meaning to attribute keys, newest first."""
+
+
+class Emitter(NamedTuple):
+    """A library whose way of counting is known from its source. Conditions left out hold always."""
+
+    scope: str  # name of the instrumentation scope; a final * makes it a prefix
+    counting: str  # INCLUSIVE | EXCLUSIVE
+    version: str = ""  # a regular expression for the whole scope version
+    providers: tuple[str, ...] = ()  # canonical names
+    model: str = ""  # a part of the model's name
+    span: str = ""  # how the span's name begins
+    reasoning: str = INSIDE
+    certain: bool = False  # its counts can't be of the other kind: a contradiction is nonsense
+
+
+class Dialect(NamedTuple):
+    """One attribute convention."""
+
+    name: str
+    counts: Keys
+    texts: Keys
+    signs: frozenset[str]  # keys that only this convention has
+    emitters: tuple[Emitter, ...]  # the first that fits decides

@@ -1,0 +1,113 @@
+"""When a trace is closed, amended and forgotten: the rules and a lazy queue of deadlines.
+
+No OTLP field says that a trace is finished, so a deadline is a guess; being wrong costs one more
+version of its row. Why 6 s and 5 s: SDKs send every 5 s by default, each process in its own phase
+(OTEL_BSP_SCHEDULE_DELAY, opentelemetry specification, sdk-environment-variables).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from costspan.ledger.trace import Trace
+
+_SECOND = 1_000_000_000
+ROOT_QUIET, ROOT_QUIESCE_MAX = "root_quiet", "root_quiesce_max"
+LATE_FRAGMENT, IDLE_NO_ROOT, MAX_AGE = "late_fragment", "idle_no_root", "max_age"
+EVICT_MEMORY, EVICT_COUNT, SHUTDOWN, AMEND = "evict_memory", "evict_count", "shutdown", "amend"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSettings:
+    """Times in seconds, limits in traces and bytes. The defaults fit a sidecar."""
+
+    root_grace: float = 6.0
+    quiet: float = 5.0
+    quiesce_max: float = 60.0  # after the root, however busy the trace still is
+    idle: float = 300.0  # without a root: spans arrive when they end, and agents think long
+    max_age: float = 3600.0
+    late_window: float = 15.0  # after the last span
+    amend_debounce: float = 5.0  # doubles with every amendment
+    max_traces: int = 20_000
+    max_bytes: int = 16 * 1024 * 1024
+
+
+class Due(NamedTuple):
+    """The next thing that happens to a trace if no more of its spans arrive."""
+
+    at: int
+    reason: str  # of a close; "" = a closed trace is amended or forgotten
+
+
+class Rules:
+    """The settings in nanoseconds, and what follows from them."""
+
+    def __init__(self, settings: LedgerSettings) -> None:
+        self._grace = _ns(settings.root_grace)
+        self._quiet = _ns(settings.quiet)
+        self._quiesce_max = _ns(settings.quiesce_max)
+        self._idle = _ns(settings.idle)
+        self._max_age = _ns(settings.max_age)
+        self._late = _ns(settings.late_window)
+        self._debounce = _ns(settings.amend_debounce)
+
+    def due(self, trace: Trace) -> Due:
+        """What the timers say of a trace, as far as its spans are known."""
+        if trace.outcome is not None:
+            gone = self.gone_at(trace)
+            return Due(gone if trace.amend_at is None else min(gone, trace.amend_at), "")
+        return min(self._finish(trace), Due(trace.first_seen + self._max_age, MAX_AGE))
+
+    def gone_at(self, trace: Trace) -> int:
+        """When a closed trace is forgotten; re-sends cannot keep it for ever."""
+        return min(trace.last_seen, trace.first_seen + self._max_age) + self._late
+
+    def amend_at(self, trace: Trace, now: int) -> int:
+        """When a closed trace that got a span is written again."""
+        return now + (self._debounce << min(trace.amendments, 6))
+
+    def _finish(self, trace: Trace) -> Due:
+        root, reason = trace.root_seen, ROOT_QUIET
+        if root is None and trace.grave is not None and trace.grave.rooted:
+            root, reason = trace.first_seen, LATE_FRAGMENT  # its root was in a generation before
+        if root is None:
+            return Due(trace.last_seen + self._idle, IDLE_NO_ROOT)
+        quiet = Due(max(root + self._grace, trace.last_seen + self._quiet), reason)
+        return min(quiet, Due(root + self._quiesce_max, ROOT_QUIESCE_MAX), key=lambda due: due.at)
+
+
+class Calendar:
+    """One entry per trace, re-armed when it goes off early: a push per span costs 4 us.
+
+    An entry counts only while the trace's `armed` names its time.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Trace]] = []
+        self._pushed = 0  # breaks ties, oldest first
+
+    def arm(self, trace: Trace, at: int) -> None:
+        """Make sure that the trace comes up at `at` or before."""
+        if trace.armed is None or at < trace.armed:
+            trace.armed = at
+            self._pushed += 1
+            heappush(self._heap, (at, self._pushed, trace))
+
+    def pop(self, now: int) -> Trace | None:
+        """A trace whose timer went off, perhaps early; None when no more are due."""
+        while self._heap and self._heap[0][0] <= now:
+            at, _, trace = heappop(self._heap)
+            if trace.armed == at:
+                trace.armed = None
+                return trace
+        return None
+
+    def next(self) -> int | None:
+        """The earliest time at which `pop` may have something."""
+        return self._heap[0][0] if self._heap else None
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * _SECOND)

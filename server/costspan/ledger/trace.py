@@ -1,0 +1,188 @@
+"""What the ledger holds of one trace: packed heads and packed records. No timers, no metrics.
+
+A record is 3 KB as objects and about 600 bytes packed; most traces are closed before anybody asks,
+so they are held as bytes and unpacked once, for the roll-up.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+import msgspec
+
+from costspan.ledger.billing import Known
+from costspan.ledger.forest import richer
+from costspan.ledger.meter import Outcome, counts_on_arrival
+from costspan.ledger.rollup import Decision, Rollup, rollup
+from costspan.model import WITNESS, LlmCall
+from costspan.wire import HEAD_SIZE, Head
+
+# wire.HEAD without the trace id, which the key says, and without the spare bytes
+_SPLIT = struct.Struct("<16s38s26x")
+_PARENTS = struct.Struct("<8xQ22x")  # for the root check, nothing else is read
+_REST = struct.Struct("<8s8sQQIBB")
+# bytes of the Python objects around the payload, measured with tracemalloc
+_TRACE_BYTES, _CALL_BYTES, _GRAVE_BYTES, _ID_BYTES = 1000, 250, 600, 130
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(LlmCall).decode
+
+
+def group(heads: bytes) -> dict[bytes, bytes]:
+    """A request's heads per trace, cut to what is held."""
+    if len(heads) % HEAD_SIZE:
+        raise ValueError(f"heads of {HEAD_SIZE} bytes each expected, {len(heads)} bytes seen")
+    runs: dict[bytes, list[bytes]] = {}
+    for trace_id, rest in _SPLIT.iter_unpack(heads):
+        if trace_id in runs:
+            runs[trace_id].append(rest)
+        else:
+            runs[trace_id] = [rest]
+    return {trace_id: b"".join(run) for trace_id, run in runs.items()}
+
+
+class Grave(NamedTuple):
+    """What stays of a trace's closed generations, so that nothing of them is counted again."""
+
+    spans: frozenset[bytes]  # usage-bearing
+    known: Known
+    rooted: bool
+
+    @property
+    def size(self) -> int:
+        """Estimated bytes."""
+        ids = len(self.spans) + len(self.known.responses) + len(self.known.below)
+        return _GRAVE_BYTES + _ID_BYTES * ids
+
+
+class Held:
+    """One record of an open trace."""
+
+    __slots__ = ("counted", "metered", "record", "shown", "witness")
+
+    def __init__(self, call: LlmCall) -> None:
+        self.record = _encode(call)
+        self.witness = call.role == WITNESS
+        self.counted = counts_on_arrival(call)  # its money is in the counters
+        self.metered = self.counted  # its usage is too: that is counted once
+        self.shown: bytes | None = b""  # the decision in its row; b"" as it arrived, None unsure
+
+    @property
+    def call(self) -> LlmCall:
+        return _decode(self.record)
+
+    def merge(self, call: LlmCall) -> tuple[LlmCall, LlmCall] | None:
+        """Another copy of the span. Return (old, new) if the new one counts from now on."""
+        if _encode(call) == self.record:
+            return None
+        self.shown = None  # which copy's row the store keeps is not known
+        old = self.call
+        if richer(old, call) is old:
+            return None
+        self.record = _encode(call)
+        return old, call
+
+    def correct(self, decision: Decision) -> bool:
+        """Remember what the row has to say. Return True if it says something else."""
+        call = decision.call
+        arrived = _encode((call.billed, call.billed_reason, call.identity))
+        wanted = _encode((decision.billed, decision.reason, decision.identity))
+        said = arrived if self.shown == b"" else self.shown
+        self.shown = wanted
+        return said != wanted
+
+
+class Trace:
+    """One generation of one trace."""
+
+    __slots__ = (
+        "amend_at",
+        "amendments",
+        "armed",
+        "arrived_ns",
+        "calls",
+        "digest",
+        "first_seen",
+        "generation",
+        "grave",
+        "heads",
+        "known",
+        "last_seen",
+        "last_seq",
+        "outcome",
+        "payload",
+        "root_seen",
+        "rooted",
+        "size",
+        "trace_id",
+        "usage",
+    )
+
+    def __init__(
+        self, trace_id: bytes, generation: int, arrived_ns: int, now: int, grave: Grave | None
+    ) -> None:
+        self.trace_id, self.generation, self.arrived_ns = trace_id, generation, arrived_ns
+        self.grave = grave  # of its earlier generations
+        self.first_seen = self.last_seen = now
+        self.root_seen: int | None = None
+        self.last_seq = generation
+        self.heads = bytearray()
+        self.calls: dict[bytes, Held] = {}
+        self.usage = False  # holds a record that is no witness
+        self.payload = 0  # bytes of the records
+        self.size = 0  # as the ledger last counted it
+        self.outcome: Outcome | None = None  # set when it is closed
+        self.known = Known()  # what it leaves to a later generation
+        self.rooted = False
+        self.digest = 0  # of the totals last emitted
+        self.amend_at: int | None = None  # late spans wait to be emitted
+        self.amendments = 0
+        self.armed: int | None = None  # when the timer that counts will go off
+
+    def add_heads(self, heads: bytes, seq: int, now: int) -> int:
+        """Take grouped heads. Return how many spans they are."""
+        self.last_seq, self.last_seen = seq, now
+        self.heads += heads
+        if self.root_seen is None and any(parent == 0 for (parent,) in _PARENTS.iter_unpack(heads)):
+            self.root_seen = now
+        return len(heads) // _REST.size
+
+    def hold(self, span_id: bytes, call: LlmCall) -> Held:
+        held = self.calls[span_id] = Held(call)
+        self.usage |= not held.witness
+        self.payload += len(held.record) + _CALL_BYTES
+        return held
+
+    def estimate(self) -> int:
+        """Estimated bytes of everything it holds; a bytearray grows by an eighth ahead."""
+        grave = self.grave.size if self.grave else 0
+        return _TRACE_BYTES + len(self.heads) * 9 // 8 + self.payload + grave
+
+    def rollup(self) -> Rollup:
+        """Unpack and roll up."""
+        known = self.grave.known if self.grave else Known()
+        heads = (Head(self.trace_id, *rest) for rest in _REST.iter_unpack(self.heads))
+        return rollup([held.call for held in self.calls.values()], heads, known)
+
+    def conclude(self, rolled: Rollup) -> None:
+        """Remember what it came to."""
+        total = rolled.total
+        seconds = (rolled.end_ns - rolled.start_ns) / 1e9
+        self.outcome = Outcome(rolled.service, total.cost, total.calls, seconds)
+        self.known, self.rooted = rolled.left, rolled.rooted
+
+    def release(self) -> None:
+        """Give the payload back: an entry of the calendar may name the trace for a while."""
+        self.armed = None
+        self.size = 0
+        self.heads, self.calls = bytearray(), {}
+
+    def bury(self) -> Grave | None:
+        """What has to be remembered when it goes; None if nothing ever carried usage."""
+        if not self.usage:
+            return self.grave
+        spans = frozenset(span_id for span_id, held in self.calls.items() if not held.witness)
+        earlier = self.grave.spans if self.grave else frozenset()
+        rooted = self.rooted or (self.grave is not None and self.grave.rooted)
+        return Grave(spans | earlier, self.known, rooted)

@@ -290,7 +290,8 @@ class Telemetry(Collector):
         self.requests = Counter(
             "costspan_receiver_requests_total",
             "transport signal outcome",
-            "Export requests: success, refused, undecodable, too_large, self_loop.",
+            "Export requests: success, refused, undecodable, unsupported, too_large, self_loop,"
+            " expired (its client had given up), fault (ours; the client was told to keep it).",
         )
         self.request_bytes = Counter(
             "costspan_receiver_request_bytes_total",

@@ -23,14 +23,9 @@ from google.rpc.status_pb2 import Status
 from costspan.errors import ConfigError, Permanent, Refused, Retryable, TooLarge, Unreachable
 from costspan.exporter.destination import Delivered
 from costspan.exporter.otlp import request
-from costspan.model import LOGS, METRICS, PROFILES, TRACES, Frame
+from costspan.model import LOGS, METRICS, TRACES, Frame
 
-_PATHS = {
-    TRACES: "v1/traces",
-    METRICS: "v1/metrics",
-    LOGS: "v1/logs",
-    PROFILES: "v1development/profiles",
-}
+_PATHS = {TRACES: "v1/traces", METRICS: "v1/metrics", LOGS: "v1/logs"}
 # opentelemetry-proto, docs/specification.md, "Retryable Response Codes": 500 is not among them.
 _RETRYABLE = frozenset({429, 502, 503, 504})
 _REASONS = {
@@ -53,7 +48,7 @@ class _Answer(NamedTuple):
 class OtlpHttp:
     """A Destination. `endpoint` is the base URL: v1/traces and so on are appended to its path."""
 
-    takes = request.SIGNALS | {PROFILES}
+    takes = request.SIGNALS
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from costspan.model import LOGS, METRICS, SOLO, TRACES, Frame, Metadata
 
 _log = logging.getLogger(__name__)
 
+# Not profiles: each request has a dictionary of its own, so joined requests are no request.
 SIGNALS = frozenset({TRACES, METRICS, LOGS})
 VIA = "costspan-via"  # names the instance that sent a request: one that comes back is a loop
 USER_AGENT = f"costspan/{__version__}"

@@ -10,7 +10,7 @@ on the way (binary float noise, corrections, free models) is listed in the repor
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import importlib.metadata
 import json
 import re
@@ -175,10 +175,12 @@ def rates_of(price: types.ModelPrice) -> list[tuple[str, Any]]:
 
 
 def tiered(value: object) -> bool:
+    """Whether a rate depends on the length of the prompt."""
     return isinstance(value, types.TieredPrices)
 
 
 def in_order(rates: Mapping[str, str]) -> dict[str, str]:
+    """Rates in the order of UNITS, so that the book's bytes do not depend on the source's."""
     return {unit: rates[unit] for unit in PER if unit in rates}
 
 
@@ -198,13 +200,14 @@ def start_of(constraint: object) -> Json:
 
 
 def part_of_day(constraint: types.TimeOfDateConstraint) -> Json:
+    """`from` and `to` of a part of the day, UTC."""
     start, end = (_utc(moment) for moment in (constraint.start_time, constraint.end_time))
     if start >= end:
         raise ValueError(f"expected a part of one day, got {start}-{end}")
     return {"from": start, "to": end}
 
 
-def _utc(moment: datetime.time) -> str:
+def _utc(moment: dt.time) -> str:
     if moment.second or moment.utcoffset():
         raise ValueError(f"expected whole minutes of UTC, got {moment}")
     return f"{moment:%H:%M}"
@@ -257,6 +260,7 @@ def build() -> Import:
 
 
 def source(version: str) -> dict[str, str]:
+    """What the book was made from, to the byte."""
     folder = Path(genai_prices.__file__).parent
     return {
         "name": "genai-prices",
@@ -309,13 +313,15 @@ TITLES = {
 def report(
     name: str, version: str, providers: Mapping[str, Json], notes: Mapping[str, list[str]]
 ) -> str:
+    """What came out, and every row that is not as it was in the source."""
     models = [model for content in providers.values() for model in content["models"]]
+    dated = sum(len(model["prices"]) > 1 for model in models)
+    banded = sum(any("bands" in price for price in model["prices"]) for model in models)
+    varied = sum("variants" in model for model in models)
     out = [
         f"{name} from genai-prices {version}",
-        f"{len(providers)} providers, {len(models)} models, "
-        f"{sum(len(m['prices']) > 1 for m in models)} with dated prices, "
-        f"{sum(any('bands' in p for p in m['prices']) for m in models)} with bands, "
-        f"{sum('variants' in m for m in models)} with variants",
+        f"{len(providers)} providers, {len(models)} models",
+        f"{dated} with dated prices, {banded} with bands, {varied} with variants",
     ]
     for key, title in TITLES.items():
         out += ["", f"{title}: {len(notes[key])}", *(f"  {note}" for note in notes[key])]
@@ -323,6 +329,7 @@ def report(
 
 
 def write(made: Import) -> None:
+    """Replace the committed book and report."""
     for old in BOOKS.glob("prices-*.json"):
         old.unlink()
     (BOOKS / made.name).write_bytes(made.book)
@@ -343,6 +350,7 @@ def differences(made: Import) -> list[str]:
 
 
 def main() -> int:
+    """Entry point; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare only, write nothing")
     made = build()

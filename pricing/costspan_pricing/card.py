@@ -59,6 +59,7 @@ class Band(NamedTuple):
     rates: tuple[Rate, ...]
     inherited: Mapping[Unit, str]  # units whose rate is another's, with the mark to leave
     modifiers: tuple[str, ...]
+    reasoning: bool  # reasoning has a rate of its own
 
 
 class Card(NamedTuple):
@@ -79,7 +80,7 @@ class Card(NamedTuple):
         if self.per_request and counts and Unit.REQUESTS not in counts:
             counts = {**counts, Unit.REQUESTS: 1}
         if Unit.REASONING in counts:
-            counts = _without_overlap(counts, band)
+            counts = _without_overlap(counts, apart=band.reasoning)
         total = saved = 0
         lines = []
         for unit, amount, per, each, uncached in band.rates:
@@ -100,7 +101,10 @@ class Card(NamedTuple):
         )  # fmt: skip
 
     def _band(self, prompt: int) -> Band:
-        return next(band for band in self.bands if prompt > band.over)
+        for band in self.bands:
+            if prompt > band.over:
+                return band
+        return self.bands[-1]
 
     def _marks(self, band: Band, counts: Mapping[Unit, int]) -> tuple[str, ...]:
         if band.inherited.keys().isdisjoint(counts):
@@ -121,10 +125,10 @@ class Card(NamedTuple):
         )
 
 
-def _without_overlap(counts: Mapping[Unit, int], band: Band) -> Mapping[Unit, int]:
+def _without_overlap(counts: Mapping[Unit, int], *, apart: bool) -> Mapping[Unit, int]:
     """Reasoning lies inside output: taken out where it has a rate of its own, else dropped."""
     disjoint = dict(counts)
-    if any(rate.unit is Unit.REASONING for rate in band.rates):
+    if apart:
         disjoint[Unit.OUTPUT] -= disjoint[Unit.REASONING]
         if not disjoint[Unit.OUTPUT]:
             del disjoint[Unit.OUTPUT]
@@ -145,7 +149,7 @@ def compile_band(
             amounts[unit] = amounts[source]
             inherited[unit] = f"{unit}:{source} rate"
     compiled = tuple(_rate(unit, amounts) for unit in Unit if unit in amounts)
-    return Band(over, compiled, inherited, modifiers)
+    return Band(over, compiled, inherited, modifiers, Unit.REASONING in amounts)
 
 
 def _rate(unit: Unit, amounts: Mapping[Unit, tuple[int, int]]) -> Rate:

@@ -49,11 +49,14 @@ _CANONICAL = {
 }
 # They call providers; they are none. `_other` is the conventions' own "something else".
 _FRAMEWORKS = frozenset(
-    "strands_agents strands langchain langgraph crewai gcp.vertex.agent spring_ai agent_framework"
-    " microsoft.agent_framework pydantic_ai litellm litellm_proxy llama_index llamaindex autogen"
-    " semantic_kernel haystack dspy smolagents openai_agents google_adk agno ai_gateway gateway"
-    " unknown none _other other custom".split()
-)
+    {
+        "_other", "agent_framework", "agno", "ai_gateway", "autogen", "crewai", "custom", "dspy",
+        "gateway", "gcp.vertex.agent", "google_adk", "haystack", "langchain", "langgraph",
+        "litellm", "litellm_proxy", "llama_index", "llamaindex", "microsoft.agent_framework",
+        "none", "openai_agents", "other", "pydantic_ai", "semantic_kernel", "smolagents",
+        "spring_ai", "strands", "strands_agents", "unknown",
+    }
+)  # fmt: skip
 # Vercel's AI SDK appends the API of its own client: openai.chat, anthropic.messages.
 _API_SUFFIX = re.compile(r"\.(chat|responses|completions?|embeddings?|messages|image|speech)$")
 _BOOK_IDS = {
@@ -120,9 +123,11 @@ def names(provider: str, model: str, geo: str) -> Iterator[tuple[str, str]]:
     name = _bare(provider, stated)
     if name != stated:
         yield stated, ""  # some ids hold a slash: accounts/fireworks/models/..., perplexity/sonar
+    mark = ""
     if provider == "aws" and geo and not _GEO.match(name):
         yield f"{geo.lower()}.{name}", ""
-    yield name, ""
+        mark = "geo=global:in-region price" if geo.lower() == "global" else ""
+    yield name, mark
     dashed = _COMPACT_DATE.sub(r"-\1-\2-\3", name)
     if dashed != name:
         yield dashed, ""

@@ -42,7 +42,7 @@ def parse_usd(text: str) -> int:
     sign, whole, fraction, exponent = match[1], match[2], match[3] or "", int(match[4] or 0)
     digits = int(whole + fraction)
     shift = DECIMALS + exponent - len(fraction)
-    attos, lost = (digits * 10**shift, 0) if shift >= 0 else divmod(digits, 10**-shift)
+    attos, lost = divmod(digits * int(10 ** max(shift, 0)), int(10 ** max(-shift, 0)))
     if lost:
         raise ValueError(f"{text!r} is finer than 10^-{DECIMALS} US dollars")
     return -attos if sign == "-" else attos

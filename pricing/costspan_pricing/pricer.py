@@ -41,9 +41,9 @@ _Dated = TypeVar("_Dated", Price, Variant)
 class _Sku(NamedTuple):
     """A model as found in the book."""
 
-    provider: str  # the book's id: the one whose row it is
+    place: str  # the book's id of the provider that ran the call
+    provider: str  # the one whose row it is: another's by fallback
     model: Model
-    own: bool  # False: another provider's row, by fallback
     assumed: tuple[str, ...]
 
 
@@ -58,7 +58,7 @@ class _Miss(NamedTuple):
         return self.answer
 
 
-class _Unpriced(Exception):  # noqa: N818 (control flow inside this module)
+class _Unpriced(Exception):
     """There is no rate, and why."""
 
     def __init__(self, reason: Reason, *said: str) -> None:
@@ -123,13 +123,13 @@ class Pricer:
         if catalogue is None:
             raise _Unpriced(Reason.NO_PROVIDER, *([f"not in the book:{provider}"] * bool(provider)))
         for place in (catalogue, *self._fallbacks(catalogue)):
-            own = place is catalogue
             for name, mark in names(catalogue.provider, model, context.geo):
                 found = place.find(name)
                 if found is not None:
-                    price_of = () if own else (f"provider={provider}:price of {place.provider}",)
-                    said = (*marks, *price_of, *([mark] if mark else []))
-                    return _Sku(place.provider, found, own, said)
+                    if place is not catalogue:
+                        marks = (*marks, f"provider={provider}:price of {place.provider}")
+                    said = (*marks, mark) if mark else marks
+                    return _Sku(catalogue.provider, place.provider, found, said)
         alias = needs_alias(catalogue.provider, model)
         raise _Unpriced(Reason.ALIAS_MISSING if alias else Reason.UNKNOWN_MODEL)
 
@@ -233,15 +233,16 @@ def _placement(context: Context, sku: _Sku) -> Iterable[str]:
         raise _Unpriced(Reason.UNKNOWN_CONTEXT, f"deployment={deployment}")
     if deployment not in _STANDARD_DEPLOYMENTS:
         yield f"deployment={deployment}:global list price"
-    if sku.provider != "aws" and context.geo.strip().lower() not in _WORLDWIDE:
+    if sku.place != "aws" and context.geo.strip().lower() not in _WORLDWIDE:
         yield f"geo={context.geo}:global list price"
-    if context.region and sku.provider in _BY_REGION:
+    if context.region and sku.place in _BY_REGION:
         yield f"region={context.region}:global list price"
 
 
 def _variant(sku: _Sku, wanted: Mapping[str, str], at: datetime) -> Variant:
     """The rates for exactly this context: combinations that nobody lists are not invented."""
-    listed = [v for v in sku.model.variants if v.when == wanted] if sku.own else []
+    own = sku.place == sku.provider  # one provider's tiers say nothing about another's
+    listed = [v for v in sku.model.variants if own and v.when == wanted]
     variant = _in_force(listed, at)
     if variant is None:
         said = (f"{key}={value}" for key, value in wanted.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 
@@ -44,6 +44,7 @@ PROMPT = (
     Unit.IMAGE_INPUT,
     Unit.CACHE_READ_AUDIO,
 )
+_IN_PROMPT = frozenset(PROMPT)
 _INSIDE_INPUT = PROMPT[1:]
 _INSIDE_OUTPUT = (Unit.AUDIO_OUTPUT, Unit.IMAGE_OUTPUT)
 _UNITS: Mapping[str, Unit] = {unit.value: unit for unit in Unit}
@@ -63,8 +64,7 @@ class Usage:
             unit = _UNITS.get(name)
             if unit is None:
                 raise InvalidUsage(f"unknown bucket {name!r}, expected one of {', '.join(_UNITS)}")
-            if type(quantity) is not int or quantity < 0:
-                raise InvalidUsage(f"{unit}: expected a count of 0 or more, got {quantity!r}")
+            _check(unit, quantity)
             if quantity:
                 counts[unit] = quantity
         if Unit.REASONING in counts and counts[Unit.REASONING] > counts.get(Unit.OUTPUT, 0):
@@ -94,8 +94,7 @@ class Usage:
     @property
     def prompt(self) -> int:
         """Tokens of the whole prompt, cached or not."""
-        counts = self.counts
-        return sum(counts[unit] for unit in PROMPT if unit in counts)
+        return sum([q for unit, q in self.counts.items() if unit in _IN_PROMPT])
 
     def get(self, unit: Unit) -> int:
         """The count of one bucket, 0 if there is none."""
@@ -118,14 +117,20 @@ class Usage:
         return f"Usage({inside})"
 
 
-def _remainder(
-    total_name: str, total: int, inside: tuple[Unit, ...], parts: Mapping[str, int]
-) -> int:
-    """What is left of a total without its parts. The parts are checked by Usage itself."""
-    Usage({total_name: total})  # a total must be a count before anything is taken from it
-    taken = {unit: parts[unit] for unit in inside if unit in parts}
-    rest = total - sum(Usage(taken).counts.values())
+def _check(name: str, quantity: object) -> None:
+    if type(quantity) is not int or quantity < 0:
+        raise InvalidUsage(f"{name}: expected a count of 0 or more, got {quantity!r}")
+
+
+def _remainder(name: str, total: int, inside: Iterable[Unit], parts: Mapping[str, int]) -> int:
+    """What is left of a total without its parts."""
+    _check(name, total)
+    rest = total
+    for unit in inside:
+        if unit in parts:
+            _check(unit, parts[unit])
+            rest -= parts[unit]
     if rest < 0:
-        named = " + ".join(f"{unit} {quantity}" for unit, quantity in taken.items())
-        raise InvalidUsage(f"{named} lie inside {total_name} ({total}) and can't exceed it")
+        taken = " + ".join(f"{unit} {parts[unit]}" for unit in inside if unit in parts)
+        raise InvalidUsage(f"{taken} lie inside {name} ({total}) and can't exceed it")
     return rest

@@ -1,0 +1,137 @@
+"""Laws of money, usage and quotes.
+
+Additivity holds only below the first long-context threshold (a longer prompt is rated anew) and
+for rates that do not repeat (whose lines are rounded once each).
+"""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from costspan_pricing import (
+    Context,
+    InvalidUsage,
+    Pricer,
+    Unit,
+    Usage,
+    format_usd,
+    load_book,
+    parse_usd,
+)
+from costspan_pricing.usage import PROMPT
+
+PRICER = Pricer(load_book())
+AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
+MODELS = [
+    ("openai", "gpt-4o"),
+    ("openai", "gpt-5.5"),
+    ("anthropic", "claude-opus-4-8"),
+    ("anthropic", "claude-sonnet-4-5"),
+    ("aws.bedrock", "us.anthropic.claude-opus-4-8-v1:0"),
+    ("gcp.gemini", "gemini-2.5-flash"),
+    ("deepseek", "deepseek-v4-pro"),
+    ("x_ai", "grok-4.5"),
+    ("perplexity", "sonar-deep-research"),
+]
+models = st.sampled_from(MODELS)
+amounts = st.integers(min_value=-(10**40), max_value=10**40)
+counts = st.integers(min_value=0, max_value=10_000)  # nine buckets stay below every threshold
+buckets = st.dictionaries(st.sampled_from([*PROMPT, Unit.OUTPUT, Unit.WEB_SEARCH]), counts)
+
+
+@given(amounts)
+@example(-1)
+def test_text_is_the_amount(attos: int) -> None:
+    """What is written is read back, and is written the same again."""
+    text = format_usd(attos)
+
+    assert parse_usd(text) == attos
+    assert "e" not in text.lower()
+    assert text == "0" or not (text.endswith(".") or ("." in text and text.endswith("0")))
+
+
+@given(st.decimals(min_value=-1000, max_value=1000, places=18, allow_nan=False))
+def test_text_of_a_decimal_is_its_value(amount: object) -> None:
+    """Any decimal with 18 places is read exactly."""
+    assert parse_usd(format_usd(parse_usd(f"{amount:f}"))) == parse_usd(f"{amount:f}")
+
+
+@given(models, buckets, st.integers(min_value=0, max_value=500_000))
+def test_lines_add_up(model: tuple[str, str], usage: dict[Unit, int], more: int) -> None:
+    """The lines are the total, in every tier, and each is its product."""
+    quote = PRICER.quote(Usage({**usage, Unit.INPUT: more}), Context(*model, AT))
+
+    if quote.total is None:
+        assert quote.lines == ()
+        return
+    assert sum(line.usd for line in quote.lines) == quote.total
+    assert all(line.quantity * line.usd_per_unit == line.usd for line in quote.lines)
+
+
+@given(models, buckets, buckets)
+def test_a_quote_is_additive(
+    model: tuple[str, str], one: dict[Unit, int], other: dict[Unit, int]
+) -> None:
+    """Two usages together cost what they cost apart, and save what they save apart."""
+    context = Context(*model, AT)
+    apart = [PRICER.quote(usage, context) for usage in (Usage(one), Usage(other))]
+    together = PRICER.quote(Usage(one) + Usage(other), context)
+
+    if any(quote.total is None for quote in apart):
+        assert together.total is None
+        return
+    assert together.total == sum(quote.total or 0 for quote in apart)
+    assert together.savings == sum(quote.savings or 0 for quote in apart)
+
+
+@given(models, st.permutations(sorted(Unit)), buckets)
+def test_order_does_not_matter(
+    model: tuple[str, str], order: list[Unit], usage: dict[Unit, int]
+) -> None:
+    """Buckets in any order make the same quote, line by line."""
+    shuffled = {unit: usage[unit] for unit in order if unit in usage}
+    context = Context(*model, AT)
+
+    assert PRICER.quote(Usage(shuffled), context) == PRICER.quote(Usage(usage), context)
+
+
+@given(buckets, counts)
+def test_inclusive_and_exclusive_counts_agree(usage: dict[Unit, int], reasoning: int) -> None:
+    """The same call told in both conventions is the same usage."""
+    parts = {str(unit): count for unit, count in usage.items()}
+    parts.pop("input", None)
+    parts.pop("output", None)
+    plain, output = usage.get(Unit.INPUT, 0), usage.get(Unit.OUTPUT, 0) + reasoning
+    prompt = plain + sum(count for unit, count in usage.items() if unit in PROMPT[1:])
+
+    inclusive = Usage.from_inclusive(input=prompt, output=output, reasoning=reasoning, **parts)
+
+    assert inclusive == Usage.from_exclusive(
+        input=plain, output=output, reasoning=reasoning, **parts
+    )
+    assert inclusive.prompt == prompt
+
+
+@given(buckets, st.integers(min_value=1))
+def test_an_impossible_set_is_refused(usage: dict[Unit, int], missing: int) -> None:
+    """Parts that exceed their total are never clamped."""
+    parts = {str(unit): count for unit, count in usage.items() if unit in PROMPT[1:]}
+    parts["cache_read"] = parts.get("cache_read", 0) + missing
+
+    with pytest.raises(InvalidUsage):
+        Usage.from_inclusive(input=sum(parts.values()) - missing, **parts)
+    with pytest.raises(InvalidUsage):
+        Usage({Unit.OUTPUT: missing - 1, Unit.REASONING: missing})
+
+
+@given(st.text(max_size=40), st.text(max_size=60), st.text(max_size=12), st.text(max_size=12))
+@example("", "openai/", "", "")
+@example("aws", "arn:", "", "true")
+@example("google", "models/", "", "")
+def test_no_name_breaks_the_pricer(provider: str, model: str, tier: str, batch: str) -> None:
+    """Whatever a span says, there is an answer: a price or a reason."""
+    quote = PRICER.quote(Usage({"input": 1}), Context(provider, model, AT, tier, batch))
+
+    assert (quote.total is None) == bool(quote.reason) == (quote.status == "unpriced")

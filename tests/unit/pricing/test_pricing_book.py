@@ -1,0 +1,92 @@
+"""Loading a book: what is accepted, what is refused and with which words."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from costspan_pricing import load_book
+from costspan_pricing.book import matches
+
+BOOK: dict[str, Any] = {
+    "format": "costspan.prices/v1",
+    "notice": "",
+    "source": {"name": "test"},
+    "per": {"input": 1000000, "output": 1000000},
+    "owners": {"a": ["^m-"], "b": ["*special"]},
+    "providers": {"a": {"models": [
+        {"id": "m-1", "prices": [{"rates": {"input": "1"}}]},
+        {"id": "any", "match": ["^m"], "prices": [{"rates": {"input": "2"}}]},
+        {"id": "m-2", "prices": [{"rates": {"input": "3"}}]},
+    ]}},
+}  # fmt: skip
+
+
+def test_the_bundled_book_is_pinned_by_its_name() -> None:
+    book = load_book()
+
+    assert book.ref == f"prices-genai-0.2.3@{book.sha256[:8]}"
+    assert len(book.providers) == 47
+    assert "MIT License" in book.notice
+    assert book.source["version"] == "0.2.3"
+
+
+def test_a_pinned_file_with_other_content_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "prices-x-0123abcd.json"
+    file.write_text(json.dumps(BOOK))
+
+    with pytest.raises(ValueError, match=r"prices-x-0123abcd\.json: expected content with SHA-256"):
+        load_book(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "expected a price book"),
+        ("{}", "missing required field"),
+        (json.dumps(BOOK | {"format": "other/v9"}), "expected format costspan.prices/v1, got 'oth"),
+        (json.dumps(BOOK | {"per": {"input": "1"}}), "per"),
+    ],
+)
+def test_what_is_no_book_is_refused_with_its_file(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "prices.json"
+    file.write_text(text)
+
+    with pytest.raises(ValueError, match=r"prices\.json: .*" + words):
+        load_book(file)
+
+
+def test_an_exact_name_comes_before_a_pattern_and_patterns_in_order(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    file.write_text(json.dumps(BOOK))
+    catalogue = load_book(file).catalogue("a")
+
+    assert catalogue is not None
+    found = [catalogue.find(name) for name in ("m-1", "m-2", "m-3", "x")]
+    assert [model and model.id for model in found] == ["m-1", "m-2", "any", None]
+
+
+def test_a_name_that_two_providers_claim_has_no_owner(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    file.write_text(json.dumps(BOOK))
+    book = load_book(file)
+
+    assert book.owner("m-1") == "a"
+    assert book.owner("m-special") is None
+    assert book.owner("x") is None
+
+
+@pytest.mark.parametrize(
+    ("clause", "name", "fits"),
+    [
+        ("=abc", "abc", True), ("=abc", "abcd", False),
+        ("^abc", "abcd", True), ("^abc", "xabc", False),
+        ("$abc", "xabc", True), ("$abc", "abcx", False),
+        ("*b", "abc", True), ("*x", "abc", False),
+        ("~^a.c$", "abc", True), ("~^a.c$", "abcd", False),
+        (("^a", "$c"), "abc", True), (("^a", "$d"), "abc", False),
+    ],
+)  # fmt: skip
+def test_clauses(clause: Any, name: str, fits: bool) -> None:  # noqa: FBT001 (an expected value)
+    assert matches(clause, name) is fits

@@ -1,0 +1,141 @@
+"""From YAML and environment to one checked tree. The only room that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from costspan.config import environment
+from costspan.config.decode import Decoder
+from costspan.config.document import MAX_BYTES, Table, read
+from costspan.config.faults import Faults, Mark
+from costspan.config.forms import Address
+from costspan.config.rules import Rules
+from costspan.config.schema import json_schema
+from costspan.config.show import show
+from costspan.config.tree import (
+    ClickHouseExporter,
+    Config,
+    Cost,
+    Exporter,
+    Note,
+    OtlpGrpcExporter,
+    OtlpHttpExporter,
+    Processors,
+    TraceTotals,
+    Tree,
+)
+from costspan.errors import ConfigError
+
+__all__ = [
+    "Address",
+    "ClickHouseExporter",
+    "Config",
+    "Exporter",
+    "Note",
+    "OtlpGrpcExporter",
+    "OtlpHttpExporter",
+    "json_schema",
+    "load",
+    "passthrough",
+    "process_environment",
+    "show",
+]
+
+
+def process_environment() -> Mapping[str, str]:
+    """The variables of this process."""
+    return os.environ
+
+
+def _chdb_installed() -> bool:
+    return find_spec("chdb") is not None  # never imported: it takes 250 MiB
+
+
+def load(
+    source: str | None, env: Mapping[str, str], *, embedded: Callable[[], bool] = _chdb_installed
+) -> Config:
+    """The configuration of `source`: a file, `env:VAR`, or None for environment and defaults.
+
+    Raises ConfigError with every fault. `embedded` tells whether the embedded store is installed.
+    """
+    config, faults = _resolve(source, env, embedded)
+    if faults:
+        raise ConfigError(faults)
+    return config
+
+
+def passthrough(
+    source: str | None, env: Mapping[str, str], *, embedded: Callable[[], bool] = _chdb_installed
+) -> Config:
+    """What to run on when `source` can't be used: receive and forward, price nothing.
+
+    It keeps what can be read of the source (listeners, OTLP destinations) and fills the rest with
+    defaults. If the source names no usable destination, the environment's is taken.
+    """
+    config, _ = _resolve(source, env, embedded)
+    exporters = _forwarding(config)
+    if not exporters:
+        exporters = _forwarding(_resolve(None, env, lambda: False)[0])
+    return replace(
+        config,
+        processors=Processors(cost=Cost(enabled=False), trace_totals=TraceTotals(emit=())),
+        exporters=exporters,
+    )
+
+
+def _forwarding(config: Config) -> dict[str, Exporter]:
+    return {
+        name: each
+        for name, each in config.exporters.items()
+        if not isinstance(each, ClickHouseExporter)
+    }
+
+
+def _resolve(
+    source: str | None, env: Mapping[str, str], embedded: Callable[[], bool]
+) -> tuple[Config, list[str]]:
+    """The best tree that can be had, and everything that is wrong with it."""
+    faults = Faults()
+    document = (
+        Table({}, Mark("configuration")) if source is None else _document(source, env, faults)
+    )
+    document = document or Table({}, Mark("configuration"))
+    if source is None:
+        environment.destinations(document, env, embedded=embedded())
+    used = (source or "").removeprefix("env:")
+    notes = environment.apply(document, env, used, destinations=source is None)
+    decoder = Decoder(env, faults)
+    tree = decoder.tree(document)
+    rules = Rules(tree, decoder.marks, faults)
+    rules.check(embedded=embedded())
+    values = {name: getattr(tree, name) for name in Tree.__struct_fields__}
+    values["exporters"] = rules.exporters
+    return Config(**values, notes=(*notes, *rules.notes)), faults.sentences()
+
+
+def _document(source: str, env: Mapping[str, str], faults: Faults) -> Table | None:
+    start = Mark(source)
+    if source.startswith("env:"):
+        text = env.get(source.removeprefix("env:"))
+        if text is None:
+            faults.add(start, "", "the environment variable is not set")
+            return None
+    else:
+        try:
+            data = Path(source.removeprefix("file:")).read_bytes()
+            text = data.decode("utf-8-sig")
+        except OSError as error:
+            faults.add(start, "", f"the file can't be read: {error.strerror}")
+            return None
+        except UnicodeDecodeError as error:
+            faults.add(start, "", f"expected UTF-8 text, saw byte {error.object[error.start]:#x}")
+            return None
+    if len(text) > MAX_BYTES:
+        faults.add(start, "", f"expected at most {MAX_BYTES} characters, saw {len(text)}")
+        return None
+    return read(text, source, faults)

@@ -1,0 +1,173 @@
+"""What the keys must be together: rules over more than one key, and the defaults that depend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from costspan.config.faults import Faults, Mark
+from costspan.config.forms import Address
+from costspan.config.loops import leads_home
+from costspan.config.redact import redact
+from costspan.config.tree import (
+    ClickHouseExporter,
+    Exporter,
+    Note,
+    OtlpGrpcExporter,
+    OtlpHttpExporter,
+    Tree,
+)
+
+
+class Rules:
+    """Checks one tree. `exporters` holds afterwards those that may be used, complete."""
+
+    def __init__(self, tree: Tree, marks: Mapping[str, Mark], faults: Faults) -> None:
+        self.exporters: dict[str, Exporter] = {}
+        self.notes: list[Note] = []
+        self._tree = tree
+        self._marks = marks
+        self._faults = faults
+        self._listeners = dict(listeners(tree))
+
+    def check(self, *, embedded: bool) -> None:
+        """Check everything. `embedded`: the embedded store is installed."""
+        self._check_receivers()
+        for name, exporter in self._tree.exporters.items():
+            path = f"exporters.{name}"
+            self._check_waits(exporter, path)
+            self._check_ca_file(exporter, path)
+            if isinstance(exporter, ClickHouseExporter):
+                self._check_store(exporter, path, embedded=embedded)
+            if self._leads_elsewhere(name, exporter):
+                self.exporters[name] = exporter
+        self._check_one_store()
+        self.exporters = dict(_when_full(self.exporters))
+        self._say_destinations()
+
+    # --- receivers and processors ----------------------------------------------------------------
+
+    def _check_receivers(self) -> None:
+        protocols = self._tree.receivers.otlp.protocols
+        if protocols.grpc is None and protocols.http is None:
+            self._fault("receivers.otlp.protocols", "expected grpc, http or both, saw neither")
+        seen: dict[Address, str] = {}
+        for path, address in self._listeners.items():
+            if address.port and address in seen:
+                self._fault(path, f"{address} is taken by {seen[address]}")
+            seen.setdefault(address, path)
+
+    # --- exporters -------------------------------------------------------------------------------
+
+    def _check_waits(self, exporter: Exporter, path: str) -> None:
+        retry = exporter.retry_on_failure
+        if retry.max_interval < retry.initial_interval:
+            sentence = "expected max_interval to be at least initial_interval"
+            self._fault(f"{path}.retry_on_failure", sentence)
+
+    def _check_ca_file(self, exporter: Exporter, path: str) -> None:
+        if exporter.tls.ca_file and not Path(exporter.tls.ca_file).is_file():
+            sentence = f"expected a file, saw none at {exporter.tls.ca_file}"
+            self._fault(f"{path}.tls.ca_file", sentence)
+
+    def _check_store(self, store: ClickHouseExporter, path: str, *, embedded: bool) -> None:
+        if (store.endpoint is None) == (store.directory is None):
+            seen = "neither" if store.endpoint is None else "both"
+            self._fault(path, f"expected endpoint (a server) or directory, saw {seen}")
+        if store.directory is None:
+            return
+        if not embedded:
+            sentence = "the embedded store is not installed: pip install 'costspan[embedded]'"
+            self._fault(f"{path}.directory", sentence)
+        for key in ("username", "password", "database"):
+            if getattr(store, key) is not None:
+                self._fault(f"{path}.{key}", "only a server has one, this is a directory")
+
+    def _check_one_store(self) -> None:
+        stores = [
+            name
+            for name, each in self.exporters.items()
+            if isinstance(each, ClickHouseExporter) and each.directory is not None
+        ]
+        for name in stores[1:]:
+            sentence = f"one embedded store at most, {stores[0]} is one"
+            self._fault(f"exporters.{name}.directory", sentence)
+
+    def _leads_elsewhere(self, name: str, exporter: Exporter) -> bool:
+        address = destination(exporter)
+        home = leads_home(address, self._listeners.values()) if address else None
+        if home is None:
+            return True
+        path = f"exporters.{name}.endpoint"
+        mark = self._mark(path)
+        if mark.line:
+            self._fault(path, f"{address} is our own listener: spans would go round in circles")
+        else:
+            text = f"{mark} is ignored: {address} is our own listener"
+            self.notes.append(Note("warning", text))
+        return False
+
+    def _say_destinations(self) -> None:
+        for name, exporter in self.exporters.items():
+            mark = self._mark(f"exporters.{name}.endpoint", f"exporters.{name}.directory")
+            origin = f" ({mark})" if not mark.line else ""
+            self.notes.append(Note("info", f"sending to {name} at {place(exporter)}{origin}"))
+        if not self.exporters:
+            text = "no destination: spans are priced and counted, and go nowhere"
+            self.notes.append(Note("warning", text))
+
+    # --- faults ----------------------------------------------------------------------------------
+
+    def _fault(self, path: str, sentence: str) -> None:
+        self._faults.add(self._mark(path), path, sentence)
+
+    def _mark(self, *paths: str) -> Mark:
+        """Where one of the keys stands, else the nearest key above that stands somewhere."""
+        for path in paths:
+            if path in self._marks:
+                return self._marks[path]
+        path = paths[0]
+        while "." in path:
+            path = path.rpartition(".")[0]
+            if path in self._marks:
+                return self._marks[path]
+        return Mark("configuration")
+
+
+def listeners(tree: Tree) -> Iterator[tuple[str, Address]]:
+    """Every address that we bind, by its key."""
+    protocols = tree.receivers.otlp.protocols
+    if protocols.grpc:
+        yield "receivers.otlp.protocols.grpc.endpoint", protocols.grpc.endpoint
+    if protocols.http:
+        yield "receivers.otlp.protocols.http.endpoint", protocols.http.endpoint
+    yield "extensions.health_check.endpoint", tree.extensions.health_check.endpoint
+    yield "service.telemetry.metrics.address", tree.service.telemetry.metrics.address
+
+
+def destination(exporter: Exporter) -> Address | None:
+    """Where an OTLP exporter connects to."""
+    if isinstance(exporter, ClickHouseExporter):
+        return None
+    url = exporter.endpoint if "://" in exporter.endpoint else f"//{exporter.endpoint}"
+    parts = urlsplit(url)
+    return Address(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+
+
+def place(exporter: Exporter) -> str:
+    """The destination as a person may read it."""
+    if isinstance(exporter, ClickHouseExporter):
+        return exporter.directory or redact(exporter.endpoint or "")
+    return redact(exporter.endpoint)
+
+
+def _when_full(exporters: Mapping[str, Exporter]) -> Iterator[tuple[str, Exporter]]:
+    """One destination holds the client back: the first otlp one, or without any, ClickHouse."""
+    otlp = [n for n, e in exporters.items() if isinstance(e, OtlpGrpcExporter | OtlpHttpExporter)]
+    first = (otlp or [*exporters, ""])[0]
+    for name, exporter in exporters.items():
+        policy = "backpressure" if name == first else "drop_oldest"
+        yield name, exporter if exporter.when_full else replace(exporter, when_full=policy)

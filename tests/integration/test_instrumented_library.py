@@ -1,0 +1,100 @@
+"""Real SDKs of model providers, really instrumented, against a model server with its own bill.
+
+Nothing here states what a span should look like: the provider's bill, at prices typed by hand, is
+what costspan has to arrive at.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from costspan.demo.line import Line
+from costspan.demo.models import MODELS
+from integration.lines import otlp, running
+from integration.otlp_sink import OtlpSink, attributes
+from integration.prometheus import value
+from integration.stub_model import Billed, StubModel
+
+pytestmark = pytest.mark.slow
+APP = Path(__file__).with_name("instrumented_app.py")
+
+
+@pytest.fixture
+def stub() -> Iterator[StubModel]:
+    with StubModel() as stub:
+        yield stub
+
+
+@pytest.fixture
+def sink() -> Iterator[OtlpSink]:
+    with OtlpSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def line(sink: OtlpSink, tmp_path: Path) -> Iterator[Line]:
+    with running(tmp_path, {"otlp": otlp(sink.endpoint)}) as line:
+        yield line
+
+
+def run(what: str, line: Line, stub: StubModel) -> None:
+    environment = {
+        **os.environ,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{line.ports.grpc}",
+        "OPENAI_BASE_URL": stub.openai,
+        "OPENAI_API_KEY": "sk-none",
+        "ANTHROPIC_BASE_URL": stub.anthropic,
+        "ANTHROPIC_API_KEY": "sk-none",
+        "TRACELOOP_TELEMETRY": "false",
+    }
+    subprocess.run(  # noqa: S603 (our own script)
+        [sys.executable, str(APP), what], env=environment, check=True, timeout=60
+    )
+
+
+def cost(line: Billed) -> Decimal:
+    """What the provider charges for one line of its bill."""
+    (price,) = (model.price for model in MODELS if model.request == line.model)
+    assert price is not None
+    return price.cost(line.tokens)
+
+
+def costs_on(spans: list[Span]) -> list[Decimal]:
+    """The exact cost of every span that has one."""
+    exact = (attributes(span).get("window.financial.total_cost_exact") for span in spans)
+    return [Decimal(str(text)) for text in exact if text is not None]
+
+
+@pytest.mark.parametrize(("what", "calls"), [("openai", 4), ("anthropic", 2)])
+def test_every_call_costs_what_the_provider_bills(
+    line: Line, stub: StubModel, sink: OtlpSink, what: str, calls: int
+) -> None:
+    """Streams, cached prompts and embeddings too; the metric agrees to the last double."""
+    run(what, line, stub)
+    spans = sink.wait_for_spans(calls + 1)
+    bill = [cost(each) for each in stub.bill]
+
+    assert len(bill) == calls
+    assert costs_on(spans) == bill
+    assert value(line.ports.metrics, "costspan_cost_usd_total") == pytest.approx(float(sum(bill)))
+    assert value(line.ports.metrics, "costspan_calls_total") == calls
+
+
+def test_a_call_that_two_libraries_report_is_on_one_span_only(
+    line: Line, stub: StubModel, sink: OtlpSink
+) -> None:
+    """The SDK's own span lies inside that of the instrumentation: one bill, whichever has it."""
+    run("doubled", line, stub)
+    spans = sink.wait_for_spans(5)
+    carrying = [s for s in spans if "gen_ai.usage.output_tokens" in attributes(s)]
+
+    assert len(carrying) == 2 * len(stub.bill) == 4
+    assert sum(costs_on(spans)) == sum(cost(each) for each in stub.bill)

@@ -16,14 +16,6 @@ from costspan.dialect.identity import host
 
 _ASKING = frozenset({"", "auto", "standard_only"})  # wishes, not tiers: both end in one
 _BATCH = "batch"
-_SIGNALS = (
-    table.SERVED_TIER,
-    table.ASKED_TIER,
-    table.GEO,
-    table.REGION,
-    table.PARAMETERS,
-    table.SERVER,
-)
 
 
 class _Parameters(msgspec.Struct, frozen=True):
@@ -39,10 +31,8 @@ _decode_parameters = msgspec.json.Decoder(_Parameters).decode
 
 def context(said: Mapping[str, str]) -> dict[str, str]:
     """Those of tier, batch, speed, geo and region that the span states."""
-    if said.keys().isdisjoint(_SIGNALS):
-        return {}
     get = said.get
-    asked = _parameters(get(table.PARAMETERS, ""))
+    asked = _parameters(said[table.PARAMETERS]) if table.PARAMETERS in said else _NO_PARAMETERS
     return _context(
         get(table.SERVED_TIER, ""),
         get(table.ASKED_TIER, ""),

@@ -31,20 +31,6 @@ DEFAULT_DIMENSIONS: Dimensions = {
     "api_key": ("api_key.alias", "litellm.api_key.hash"),
 }
 
-# What frameworks write where the conventions want the provider.
-_FRAMEWORKS = frozenset(
-    {
-        "agent_framework",
-        "crewai",
-        "gcp.vertex.agent",
-        "langchain",
-        "litellm",
-        "pydantic-ai",
-        "spring_ai",
-        "strands-agents",
-    }
-)
-
 # SDKs name the maker of their API, whoever serves it: only these give way to the host's name.
 _MAKERS = frozenset({"", "openai", "anthropic"})
 
@@ -101,8 +87,7 @@ def host(address: str) -> Host:
 @lru_cache(maxsize=1024)
 def provider(stated: str, address: str) -> str:
     """The canonical provider: what the span states, corrected by the host that served it."""
-    named = stated.strip().lower()
-    canonical = "" if not named or named in _FRAMEWORKS else canonical_provider(stated)
+    canonical = canonical_provider(stated)
     return (host(address).provider or canonical) if canonical in _MAKERS else canonical
 
 

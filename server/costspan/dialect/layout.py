@@ -13,7 +13,19 @@ from typing import NamedTuple
 from costspan.dialect.genai import GENAI
 from costspan.dialect.openinference import OPENINFERENCE
 from costspan.dialect.openllmetry import OPENLLMETRY
-from costspan.dialect.table import INPUT, OUTPUT, PARAMETERS, Dialect
+from costspan.dialect.table import (
+    ENTITY_KIND,
+    INPUT,
+    OPERATION,
+    OUTPUT,
+    PARAMETERS,
+    PROVIDER,
+    REQUEST_MODEL,
+    REQUEST_TYPE,
+    RESPONSE_MODEL,
+    SPAN_KIND,
+    Dialect,
+)
 from costspan.dialect.values import MOST_TEXT, text, whole
 from costspan.model import Value
 
@@ -39,6 +51,21 @@ COUNTS: Mapping[str, Keys] = _merged("counts")
 TEXTS: Mapping[str, Keys] = _merged("texts")
 
 
+_RECOMMENDED: Mapping[str, Keys] = {
+    "gen_ai.operation.name": (
+        *TEXTS[OPERATION],
+        *TEXTS[SPAN_KIND],
+        *TEXTS[REQUEST_TYPE],
+        *TEXTS[ENTITY_KIND],
+    ),
+    "gen_ai.provider.name": TEXTS[PROVIDER],
+    "gen_ai.request.model": TEXTS[REQUEST_MODEL],
+    "gen_ai.response.model": TEXTS[RESPONSE_MODEL],
+    "gen_ai.usage.input_tokens": COUNTS[INPUT],
+    "gen_ai.usage.output_tokens": COUNTS[OUTPUT],
+}
+
+
 class Layout(NamedTuple):
     """What one set of keys holds: (meaning or name, the keys that are there, best first)."""
 
@@ -47,6 +74,7 @@ class Layout(NamedTuple):
     span_dimensions: Meanings
     resource_dimensions: Meanings
     dialect: str  # by the keys alone; an emitter that is known by name goes before it
+    missing: Keys  # recommended attributes that are there in no spelling, by canonical name
 
 
 @lru_cache(maxsize=_KEPT)
@@ -60,6 +88,7 @@ def layout(span: Keys, resource: Keys, dimensions: tuple[tuple[str, Keys], ...])
         _present(named, there),
         _present(named, frozenset(resource)),
         _dialect(there),
+        tuple(name for name, keys in _RECOMMENDED.items() if there.isdisjoint(keys)),
     )
 
 

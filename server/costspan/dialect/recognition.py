@@ -53,13 +53,7 @@ _BILLING = {
 }
 
 _COSTS = frozenset({table.COST, table.COST_AMOUNT})
-_OPERATIONS = (table.OPERATION, table.SPAN_KIND, table.REQUEST_TYPE, table.ENTITY_KIND)
 _WITHOUT_OUTPUT = frozenset({"embeddings", "rerank"})
-_RECOMMENDED = (
-    (table.PROVIDER, "gen_ai.provider.name"),
-    (table.REQUEST_MODEL, "gen_ai.request.model"),
-    (table.RESPONSE_MODEL, "gen_ai.response.model"),
-)
 
 
 def wanted(dimensions: Dimensions, own_keys: frozenset[str]) -> Wanted:
@@ -123,9 +117,9 @@ def _call(
     served_by = provider(get(table.PROVIDER, ""), get(table.SERVER, ""))
     asked, answered = get(table.REQUEST_MODEL, ""), get(table.RESPONSE_MODEL, "")
     known = emitter(hit.scope, served_by, answered or asked, hit.name)
-    counts, counted, invalid = _count(found, hit.values, known)
+    counts, (buckets, convention, decided_by), invalid = _count(found, hit.values, known)
     billed, reason = _BILLING[role]
-    if billed and counted.buckets is None and not invalid and not cost:
+    if billed and buckets is None and not invalid and not cost:
         billed, reason = False, "no_usage"
     # In the order of the fields: naming all of them would take an eighth of the time per span.
     return LlmCall(
@@ -133,22 +127,22 @@ def _call(
         *hit.scope,
         text(hit.resource.get(_SERVICE)),
         known[0] if known else found.dialect,
-        counted.convention,
-        counted.decided_by,
+        convention,
+        decided_by,
         operation,
         served_by,
         asked,
         answered,
         get(table.RESPONSE_ID, ""),
         role,
-        counted.buckets,
+        buckets,
         cache.status(said, counts),
         context(said),
         who,
         Charge(),
         cost,
         get(table.ERROR_TYPE, ""),
-        _missing(said, counts, operation) if role is LEAF else (),
+        _missing(found.missing, operation) if role == LEAF else (),
         invalid,
         billed,
         reason,
@@ -166,13 +160,8 @@ def _count(
         return {}, UNKNOWN, str(error)
 
 
-def _missing(said: Mapping[str, str], counts: Mapping[str, int], operation: str) -> tuple[str, ...]:
-    """The recommended attributes whose meaning the span does not state, in any spelling."""
-    missing = [key for meaning, key in _RECOMMENDED if meaning not in said]
-    if said.keys().isdisjoint(_OPERATIONS):
-        missing.append("gen_ai.operation.name")
-    if table.INPUT not in counts:
-        missing.append("gen_ai.usage.input_tokens")
-    if table.OUTPUT not in counts and operation not in _WITHOUT_OUTPUT:
-        missing.append("gen_ai.usage.output_tokens")
-    return tuple(missing)
+def _missing(missing: tuple[str, ...], operation: str) -> tuple[str, ...]:
+    """Without the count of output where a call has none."""
+    if missing and operation in _WITHOUT_OUTPUT:
+        return tuple(name for name in missing if name != "gen_ai.usage.output_tokens")
+    return missing

@@ -8,7 +8,6 @@ no model call is free of tokens. A contradiction is a ValueError, never a clampe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from costspan.dialect.convention import counting
 from costspan.dialect.layout import Meanings
@@ -38,16 +37,10 @@ from costspan.dialect.table import (
 from costspan.dialect.values import MOST_TOKENS, count
 from costspan.model import Value
 
+Usage = tuple[dict[str, int] | None, str, str]
+"""The buckets that are not zero (None: unknown), the convention, and the step that decided it."""
 
-class Usage(NamedTuple):
-    """The buckets that are not zero (None: unknown), and how input was understood."""
-
-    buckets: dict[str, int] | None
-    convention: str
-    decided_by: str
-
-
-UNKNOWN = Usage(None, "", "")
+UNKNOWN: Usage = (None, "", "")
 
 
 def read(found: Meanings, values: Mapping[str, Value]) -> dict[str, int]:
@@ -71,89 +64,113 @@ def usage(counts: Mapping[str, int], emitter: Emitter | None) -> Usage:
     """Counts as disjoint buckets. Raises ValueError if they contradict each other."""
     if not any(counts.values()):
         return UNKNOWN
-    get = counts.get
-    read, written, hour = get(CACHE_READ, 0), get(CACHE_WRITE, 0), 0
-    if not _MODALITIES.isdisjoint(counts):
-        read = get(CACHE_READ, get(CACHE_READ_AUDIO, 0) + get(CACHE_READ_IMAGE, 0))
-    if CACHE_WRITE_1H in counts or CACHE_WRITE_5M in counts:
-        written, hour = _lifetimes(written, get(CACHE_WRITE_5M, 0), get(CACHE_WRITE_1H, 0))
-    cached = read + written
-    convention, step = counting(counts, cached, emitter)
-    fresh = get(INPUT, 0) + get(STEP_INPUT, 0)
-    output, reasoning = _output(counts, emitter)
-    buckets = {
-        "input": fresh - cached if convention == INCLUSIVE else fresh,
-        "cache_read": read,
-        "cache_write_5m": written - hour,
-        "cache_write_1h": hour,
-        "output": output + get(STEP_OUTPUT, 0),
-        "reasoning": reasoning,
-    }
-    if not _MODALITIES.isdisjoint(counts):
-        _split_modalities(buckets, counts)
-    stated = {bucket: tokens for bucket, tokens in buckets.items() if tokens}
-    return Usage(stated, convention, step) if stated else UNKNOWN
+    read = counts.get(CACHE_READ, 0)
+    written, hour = _written(counts)
+    media = not _MEDIA.isdisjoint(counts)
+    if media and CACHE_READ not in counts:
+        read = counts.get(CACHE_READ_AUDIO, 0) + counts.get(CACHE_READ_IMAGE, 0)
+    convention, step = counting(counts, read + written, emitter)
+    fresh = counts.get(INPUT, 0) + counts.get(STEP_INPUT, 0)
+    if convention == INCLUSIVE:
+        fresh -= read + written
+    buckets = _buckets(fresh, read, written - hour, hour, *_output(counts, emitter))
+    if media:
+        buckets = _with_media(buckets, counts)
+    return (buckets, convention, step) if buckets else UNKNOWN
 
 
-def _lifetimes(total: int, short: int, long: int) -> tuple[int, int]:
+def _buckets(
+    fresh: int, read: int, short: int, hour: int, output: int, reasoning: int
+) -> dict[str, int]:
+    """Those that are not zero. Written out: a loop over six pairs takes twice the time."""
+    buckets: dict[str, int] = {}
+    if fresh:
+        buckets["input"] = fresh
+    if read:
+        buckets["cache_read"] = read
+    if short:
+        buckets["cache_write_5m"] = short
+    if hour:
+        buckets["cache_write_1h"] = hour
+    if output:
+        buckets["output"] = output
+    if reasoning:
+        buckets["reasoning"] = reasoning
+    return buckets
+
+
+def _written(counts: Mapping[str, int]) -> tuple[int, int]:
     """(all tokens written, those of them for an hour). Without a lifetime, a write is a short one.
 
     A total of 0 beside parts is no total (langchain-anthropic zeroes it when it has the parts).
     """
-    if total and short + long > total:
+    total = counts.get(CACHE_WRITE, 0)
+    if CACHE_WRITE_1H not in counts and CACHE_WRITE_5M not in counts:
+        return total, 0
+    short, hour = counts.get(CACHE_WRITE_5M, 0), counts.get(CACHE_WRITE_1H, 0)
+    if total and short + hour > total:
         raise ValueError(
-            f"cache writes of {short} (5 minutes) and {long} (1 hour) exceed their total of {total}"
+            f"cache writes of {short} (5 minutes) and {hour} (1 hour) exceed their total of {total}"
         )
-    return total or short + long, long
+    return total or short + hour, hour
 
 
 def _output(counts: Mapping[str, int], emitter: Emitter | None) -> tuple[int, int]:
     """(all output, the reasoning in it). More reasoning than output proves that it lies beside."""
     output, reasoning = counts.get(OUTPUT, 0), counts.get(REASONING, 0)
-    how = emitter.reasoning if emitter else INSIDE
-    if how is INSIDE and reasoning <= output:
-        return output, reasoning
-    if how == IN_TOTAL and OUTPUT in counts:
+    if reasoning > output or (emitter is not None and emitter.reasoning != INSIDE):
+        output, reasoning = _with_reasoning(counts, output, reasoning, emitter)
+    return output + counts.get(STEP_OUTPUT, 0), reasoning
+
+
+def _with_reasoning(
+    counts: Mapping[str, int], output: int, reasoning: int, emitter: Emitter | None
+) -> tuple[int, int]:
+    """The same for an output that leaves reasoning out."""
+    if emitter is not None and emitter.reasoning == IN_TOTAL and OUTPUT in counts:
         hidden = counts.get(TOTAL, 0) - counts.get(INPUT, 0) - output
         if hidden > 0:
             return output + hidden, max(reasoning, hidden)
-    if how == BESIDE or reasoning > output:
-        return output + reasoning, reasoning
+    if reasoning > output or (emitter is not None and emitter.reasoning == BESIDE):
+        output += reasoning
     return output, reasoning
 
 
-_MODALITIES = frozenset(
+_MEDIA = frozenset(
     {AUDIO_INPUT, AUDIO_OUTPUT, IMAGE_INPUT, IMAGE_OUTPUT, CACHE_READ_AUDIO, CACHE_READ_IMAGE}
 )
 
 
-def _split_modalities(buckets: dict[str, int], counts: Mapping[str, int]) -> None:
-    """Take audio and image tokens out of the text buckets: they are parts of the totals.
+def _with_media(text: Mapping[str, int], counts: Mapping[str, int]) -> dict[str, int]:
+    """Audio and image tokens in buckets of their own: they are parts of the totals.
 
     A modality's count contains its cached tokens (semantic-conventions-genai, client inference).
     """
+    get = text.get
     heard, seen = counts.get(CACHE_READ_AUDIO, 0), counts.get(CACHE_READ_IMAGE, 0)
     audio = _within(counts.get(AUDIO_INPUT, heard) - heard, "cached audio", AUDIO_INPUT)
     image = _within(counts.get(IMAGE_INPUT, seen) - seen, "cached image", IMAGE_INPUT)
     # Without a split by modality the cached tokens may be the audio ones: what input can't hold
     # is already counted as read from the cache, which is the bucket that the provider bills.
-    overlap = audio + image - buckets["input"]
-    if overlap > 0:
-        _within(buckets["cache_read"] - heard - seen - overlap, "audio and image", INPUT)
-        from_audio = min(audio, overlap)
-        audio, image = audio - from_audio, image - (overlap - from_audio)
-    buckets["input"] -= audio + image
-    buckets["cache_read"] = _within(buckets["cache_read"] - heard, "cached audio", CACHE_READ)
+    overlap = max(0, audio + image - get("input", 0))
+    _within(get("cache_read", 0) - heard - seen - overlap, "audio and image", INPUT)
+    from_audio = min(audio, overlap)
+    audio, image = audio - from_audio, image - (overlap - from_audio)
     spoken, drawn = counts.get(AUDIO_OUTPUT, 0), counts.get(IMAGE_OUTPUT, 0)
-    buckets["output"] = _within(buckets["output"] - spoken - drawn, "audio and image", OUTPUT)
-    _within(buckets["output"] - buckets["reasoning"], "reasoning, audio and image", OUTPUT)
-    buckets |= {
+    written = _within(get("output", 0) - spoken - drawn, "audio and image", OUTPUT)
+    _within(written - get("reasoning", 0), "reasoning, audio and image", OUTPUT)
+    parts = {
+        **text,
+        "input": get("input", 0) - audio - image,
+        "cache_read": get("cache_read", 0) - heard,
+        "output": written,
         "audio_input": audio,
         "image_input": image,
         "cache_read_audio": heard,
         "audio_output": spoken,
         "image_output": drawn,
     }
+    return {bucket: tokens for bucket, tokens in parts.items() if tokens}
 
 
 def _within(rest: int, part: str, whole: str) -> int:

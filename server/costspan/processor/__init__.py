@@ -1,1 +1,1 @@
-"""The room `processor`."""
+"""Price a call, and say so on its span. The names of the attributes we write are in `enrich`."""

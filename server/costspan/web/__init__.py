@@ -1,1 +1,1 @@
-"""The room `web`."""
+"""What an operator sees over HTTP: health and metrics. Nothing here touches a span."""

@@ -141,9 +141,9 @@ def _tool(random: Random) -> Shape:
         "gen_ai.tool.name": tool,
         "gen_ai.tool.type": "function",
         "gen_ai.tool.description": _text(random, 60),
-        "gen_ai.agent.name": random.choice(_AGENTS),
+        "gen_ai.tool.call.arguments": json.dumps({"query": _text(random, 70), "limit": 20}),
+        "gen_ai.tool.call.result": json.dumps({"rows": random.randrange(90), "note": ""}),
         "code.function.name": f"acme.tools.{tool}",
-        "app.tool.arguments": json.dumps({"query": _text(random, 70), "limit": 20}),
     }
     span = Span(name=f"execute_tool {tool}", kind=Span.SPAN_KIND_INTERNAL)
     return Shape(0, 1, _fields(span), _attributes(attributes), _fresh_tool, _tail(random))

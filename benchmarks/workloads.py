@@ -74,14 +74,11 @@ class Workload:
         resource = self._random.choice(self._resources)
         return Request(_field(0x0A, resource + b"".join(groups)), spans, calls)
 
-    def requests(self, spans: int, max_bytes: int, count: int = 1 << 30) -> list[Request]:
-        """Distinct requests until `count` or about `max_bytes` of them."""
-        made: list[Request] = []
-        held = 0
-        while len(made) < count and held < max_bytes:
-            made.append(self.request(spans))
-            held += len(made[-1].body)
-        return made
+    def requests(self, spans: int, max_bytes: int) -> list[Request]:
+        """Distinct requests of about `max_bytes` altogether, at least one."""
+        first = self.request(spans)
+        more = max_bytes // len(first.body) - 1
+        return [first, *(self.request(spans) for _ in range(more))]
 
     def _trace(self, size: int) -> Iterator[tuple[Shape, bytes]]:
         """The spans of one trace; the last one is the root and spans the others' time."""

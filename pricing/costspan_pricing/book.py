@@ -8,14 +8,18 @@ start-up time than the rest of this package together).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
+from costspan_pricing.money import parse_usd
+
 FORMAT = "costspan.prices/v1"
 _BOOKS = Path(__file__).parent / "books"
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _PINNED = re.compile(r".*-([0-9a-f]{8})")
 
 Rates = Mapping[str, str]
@@ -110,6 +114,10 @@ class Catalogue:
             return model
         return next((model for clause, model in self._patterns if matches(clause, name)), None)
 
+    def lists(self, name: str) -> bool:
+        """Whether a lower-cased name stands here literally, not only by a pattern."""
+        return name in self._exact or any(model.id.lower() == name for model in self.models)
+
 
 class PriceBook:
     """A loaded book. `name` and the first 8 digits of `sha256` are part of every price_ref."""
@@ -166,7 +174,8 @@ def matches(clause: Clause, name: str) -> bool:
 def load_book(path: Path | str | None = None) -> PriceBook:
     """Read a book; without a path, the one that ships.
 
-    A file whose name ends in eight hex digits is pinned: they must be those of its SHA-256.
+    A file whose name ends in eight hex digits is pinned: they must be those of its SHA-256. A file
+    given by path is read to its last rate, so that nothing in it can surprise a quote.
     Raises ValueError naming the file and what was expected, OSError if it can't be read.
     """
     file = _bundled() if path is None else Path(path)
@@ -184,7 +193,54 @@ def load_book(path: Path | str | None = None) -> PriceBook:
     if content.format != FORMAT:
         raise ValueError(f"{file}: expected format {FORMAT}, got {content.format!r}")
     name = file.stem.removesuffix(f"-{pinned[1]}") if pinned else file.stem
-    return PriceBook(name, digest, content)
+    book = PriceBook(name, digest, content)
+    if path is not None:
+        faults = list(check_book(book))
+        if faults:
+            raise ValueError(f"{file}: " + "; ".join(faults))
+    return book
+
+
+def check_book(book: PriceBook) -> Iterator[str]:
+    """Every fault of a book, a sentence each: rates, units, instants, clauses, hours."""
+    for provider in sorted(book.providers):
+        try:
+            catalogue = book.catalogue(provider)
+        except msgspec.DecodeError as error:
+            yield f"provider {provider}: {error}"
+            continue
+        for model in catalogue.models if catalogue else ():
+            try:
+                _check_model(model, book.per)
+            except (ValueError, re.error, KeyError, IndexError) as error:
+                yield f"{provider}/{model.id}: {error}"
+
+
+def _check_model(model: Model, per: Mapping[str, int]) -> None:
+    """Raise for the first thing that a quote could trip over."""
+    for clause in model.match:
+        matches(clause, "")
+    entries: tuple[Price | Variant, ...] = (*model.prices, *model.variants)
+    for entry in entries:
+        if entry.start and datetime.fromisoformat(entry.start).utcoffset() is None:
+            raise ValueError(f"expected an instant with its zone, got {entry.start!r}")
+        for rates in (entry.rates, *(band.rates for band in entry.bands)):
+            _check_rates(rates, per)
+    for price in model.prices:
+        if any(unit.startswith("cache_") for unit in price.rates) and "input" not in price.rates:
+            raise ValueError("expected a rate for input beside the cached ones")
+    for hours in (hours for price in model.prices for hours in price.hours):
+        _check_rates(hours.rates, per)
+        if not (_CLOCK.fullmatch(hours.start) and _CLOCK.fullmatch(hours.end)):
+            raise ValueError(f"expected hours as HH:MM, got {hours.start!r} and {hours.end!r}")
+
+
+def _check_rates(rates: Rates, per: Mapping[str, int]) -> None:
+    for unit, text in rates.items():
+        if unit not in per:
+            raise ValueError(f"{unit}: expected one of the units of `per`: {', '.join(per)}")
+        if parse_usd(text) < 0 or per[unit] < 1:
+            raise ValueError(f"{unit}: expected a rate of 0 or more per 1 or more, got {text!r}")
 
 
 def _bundled() -> Path:

@@ -118,10 +118,7 @@ class Card(NamedTuple):
         return Quote(
             "unpriced",
             Reason.NO_RATE_FOR_UNIT,
-            price_ref=self.price_ref,
-            modifiers=band.modifiers,
             assumed=(*self.assumed, *missing),
-            model=self.model,
         )
 
 

@@ -1,13 +1,14 @@
 """Loading a book: what is accepted, what is refused and with which words."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from costspan_pricing import load_book
-from costspan_pricing.book import matches
+from costspan_pricing import Context, Pricer, Reason, Usage, load_book
+from costspan_pricing.book import check_book, matches
 
 BOOK: dict[str, Any] = {
     "format": "costspan.prices/v1",
@@ -90,3 +91,45 @@ def test_a_name_that_two_providers_claim_has_no_owner(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_clauses(clause: Any, name: str, fits: bool) -> None:  # noqa: FBT001 (an expected value)
     assert matches(clause, name) is fits
+
+
+def book_with(tmp_path: Path, **price: Any) -> Path:
+    """A book of one model with one price entry."""
+    model = {"id": "m-1", "prices": [{"rates": {"input": "1"}} | price]}
+    file = tmp_path / "prices.json"
+    file.write_text(json.dumps(BOOK | {"providers": {"a": {"models": [model]}}}))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [
+        ({"rates": {"input": "two"}}, "a/m-1: expected a decimal number"),
+        ({"rates": {"input": "-1"}}, "a/m-1: input: expected a rate of 0 or more"),
+        ({"rates": {"tokens": "1"}}, "a/m-1: tokens: expected one of the units"),
+        ({"rates": {"input": 1.5}}, "provider a: Expected `str`, got `float`"),
+        ({"from": "2026-01-01"}, "a/m-1: expected an instant with its zone"),
+        ({"from": "soon"}, "a/m-1: Invalid isoformat"),
+        ({"bands": [{"over": 5, "rates": {"input": ""}}]}, "a/m-1: expected a decimal number"),
+        ({"hours": [{"from": "1:00", "to": "04:00", "rates": {}}]}, "a/m-1: expected hours as HH"),
+    ],
+)
+def test_a_book_given_by_path_is_read_to_its_last_rate(
+    tmp_path: Path, price: Any, words: str
+) -> None:
+    with pytest.raises(ValueError, match=r"prices\.json: " + words):
+        load_book(book_with(tmp_path, **price))
+
+
+def test_the_bundled_book_has_no_fault() -> None:
+    assert list(check_book(load_book())) == []
+
+
+def test_before_its_first_instant_a_model_has_no_rate(tmp_path: Path) -> None:
+    pricer = Pricer(load_book(book_with(tmp_path, **{"from": "2026-01-01T00:00:00Z"})))
+    instants = [datetime(2025, 12, 31, 23, 59, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)]
+
+    quotes = [pricer.quote(Usage({"input": 1}), Context("a", "m-1", at)) for at in instants]
+
+    assert [quote.reason for quote in quotes] == [Reason.NO_RATE_AT_TIME, ""]
+    assert [quote.total for quote in quotes] == [None, 10**12]

@@ -1,0 +1,77 @@
+"""From provider and model as emitted to a row of the book. Nothing is guessed without a mark."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from costspan_pricing.book import Catalogue, Model, PriceBook
+from costspan_pricing.context import Unpriced
+from costspan_pricing.identity import (
+    book_provider,
+    canonical_provider,
+    evident_provider,
+    names,
+    needs_alias,
+)
+from costspan_pricing.quote import Context, Reason
+
+# Their models are served by many others at other prices, so a model's name alone says who made
+# it, not who ran it: `deepseek-r1-distill-llama-70b` is not billed by DeepSeek.
+_OPEN_WEIGHTS = frozenset({"deepseek", "meta", "minimax", "mistral", "moonshotai", "zhipuai"})
+
+
+class Sku(NamedTuple):
+    """A model as found in the book."""
+
+    place: str  # the book's id of the provider that ran the call
+    provider: str  # the one whose row it is: another's by fallback
+    model: Model
+    assumed: tuple[str, ...]
+
+
+def find(book: PriceBook, context: Context) -> Sku:
+    """The row that the context names. Raises Unpriced."""
+    model = context.model.strip()
+    if not model:
+        raise Unpriced(Reason.NO_MODEL)
+    provider = canonical_provider(context.provider)
+    if provider:
+        return _find_at(book, provider, model, context.geo)
+    provider = evident_provider(model.lower()) or _owner(book, model.lower())
+    if not provider:
+        raise Unpriced(Reason.NO_PROVIDER)
+    sku = _find_at(book, provider, model, context.geo)
+    return sku._replace(assumed=(f"provider={provider}", *sku.assumed))
+
+
+def _owner(book: PriceBook, model: str) -> str:
+    """Whose model it is, as far as that says who ran it; "" otherwise."""
+    owner = book.owner(model)
+    if owner in _OPEN_WEIGHTS:
+        catalogue = book.catalogue(owner)
+        if catalogue is None or not catalogue.lists(model):
+            return ""
+    return owner or ""
+
+
+def _find_at(book: PriceBook, provider: str, model: str, geo: str) -> Sku:
+    """The row of a canonical provider, or of one of its fallbacks with a mark."""
+    catalogue = book.catalogue(book_provider(provider))
+    if catalogue is None:
+        raise Unpriced(Reason.NO_PROVIDER, f"not in the book:{provider}")
+    for seller in (catalogue, *_fallbacks(book, catalogue)):
+        for name, mark in names(catalogue.provider, model, geo):
+            found = seller.find(name)
+            if found is None:
+                continue
+            marks = [mark] if mark else []
+            if seller is not catalogue:
+                marks.append(f"provider={provider}:price of {seller.provider}")
+            return Sku(catalogue.provider, seller.provider, found, tuple(marks))
+    alias = needs_alias(catalogue.provider, model)
+    raise Unpriced(Reason.ALIAS_MISSING if alias else Reason.UNKNOWN_MODEL)
+
+
+def _fallbacks(book: PriceBook, catalogue: Catalogue) -> list[Catalogue]:
+    found = (book.catalogue(provider) for provider in catalogue.fallback)
+    return [fallback for fallback in found if fallback is not None]

@@ -39,6 +39,8 @@ from costspan.model import (
 )
 from costspan.telemetry import Gauge, Labels, Telemetry
 
+__all__ = ["Closing", "LedgerSettings", "TraceLedger"]
+
 # Two versions of a row never tie: the last seq of the trace, then what was written after it.
 _RANK = {SHUTDOWN: 1, AMEND: 3}
 _RANK_CLOSE = 2
@@ -65,6 +67,7 @@ class TraceLedger:
         self._writer = writer
         self._meter = Meter(telemetry)
         self._max_traces = settings.max_traces
+        self._max_spans = settings.max_spans
         graves = settings.max_bytes // _GRAVE_SHARE
         self._max_bytes = settings.max_bytes - graves
         self._graves = Graveyard(graves)
@@ -99,6 +102,8 @@ class TraceLedger:
         for trace in touched.values():
             self._account(trace)
             self._calendar.arm(trace, self._rules.due(trace).at)
+            if trace.spans > self._max_spans:
+                self._evict(trace, EVICT_MEMORY)
         self._enforce_limits()
         self._meter.flush()
 
@@ -254,21 +259,25 @@ class TraceLedger:
             if self._closed:
                 self._forget(next(iter(self._closed.values())))
             elif self._open:
-                self._evict(EVICT_COUNT if too_many else EVICT_MEMORY)
+                self._evict(self._victim(), EVICT_COUNT if too_many else EVICT_MEMORY)
             else:
                 return
 
-    def _evict(self, reason: str) -> None:
-        """Close the one of the oldest that held the most bytes for the longest."""
+    def _victim(self) -> Trace:
+        """The one of the oldest that held the most bytes for the longest."""
         newest = next(reversed(self._open.values())).first_seen
-        victim = max(
+        return max(
             islice(self._open.values(), _CANDIDATES),
             key=lambda trace: trace.size * (newest - trace.first_seen + 1),
         )
-        self._meter.evict(reason)
-        self._close(victim, reason)
-        if victim.outcome is not None:
-            self._forget(victim)
+
+    def _evict(self, trace: Trace, reason: str) -> None:
+        """Write what is known and let it go; its next span starts a new generation."""
+        if trace.outcome is None:
+            self._meter.evict(reason)
+            self._close(trace, reason)
+        if trace.outcome is not None:
+            self._forget(trace)
 
     def _hand_over(self) -> list[Closing]:
         self._meter.flush()

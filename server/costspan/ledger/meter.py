@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from costspan.ledger.billing import NO_USAGE
 from costspan.ledger.rollup import model_of
 from costspan.model import ALREADY_METERED, LEAF, Charge, LlmCall
 from costspan.telemetry import Counter, Labels, Telemetry
@@ -50,33 +51,40 @@ class Meter:
             for attribute in call.missing:
                 self._add(table.missing_attributes, 1, call.service, attribute)
         if counts_on_arrival(call):
-            self.bill(call)
+            self._bill(call)
+        elif call.role == LEAF and call.billed_reason == NO_USAGE:
+            self._call(call)  # a failed one, mostly: it cost nothing that anybody knows
 
-    def bill(self, call: LlmCall) -> None:
+    def _bill(self, call: LlmCall) -> None:
         """A call that counts: its money, its usage, its duration."""
-        table = self._telemetry
-        model = model_of(call)
-        who = (call.service, call.provider, model)
+        self._call(call)
         self._money(call, 1)
+        table = self._telemetry
+        who = _who(call)
         for unit, quantity in (call.usage or {}).items():
             if unit == "reasoning":
                 self._add(table.reasoning_tokens, quantity, *who)
             else:
                 self._add(table.tokens, quantity, *who, unit)
-        outcome = "error" if call.status == _ERROR else "ok"
-        self._add(table.calls, 1, *who, call.operation, outcome)
+
+    def _call(self, call: LlmCall) -> None:
+        table = self._telemetry
+        service, provider, model = _who(call)
+        failed = call.status == _ERROR
+        outcome = "error" if failed else "ok"
+        self._add(table.calls, 1, service, provider, model, call.operation, outcome)
         seconds = max(0, call.end_ns - call.start_ns) / 1e9
-        table.call_duration.observe(seconds, call.service, call.operation)
+        table.call_duration.observe(seconds, service, call.operation)
         cost = call.charge.attos
-        if cost is None:
-            self._add(table.unpriced_spans, 1, call.provider, model, call.charge.reason)
-        else:
-            table.call_cost.observe(cost, call.service, model)
+        if cost is not None:
+            table.call_cost.observe(cost, service, model)
+        elif call.billed or not failed:
+            self._add(table.unpriced_spans, 1, provider, model, call.charge.reason)
 
     def change(self, call: LlmCall, *, billed: bool, again: bool) -> None:
         """The roll-up found otherwise. `again`: its usage was counted before, money alone moves."""
         if billed and not again:
-            self.bill(call)
+            self._bill(call)
         else:
             self._money(call, 1 if billed else -1)
 
@@ -115,7 +123,7 @@ class Meter:
 
     def _money(self, call: LlmCall, sign: int) -> None:
         table = self._telemetry
-        who = (call.service, call.provider, model_of(call))
+        who = _who(call)
         for token_type, attos in _parts(call):
             self._move(table.cost, table.cost_retracted, sign * attos, (*who, token_type))
         savings = int(call.charge.savings or 0)
@@ -144,4 +152,8 @@ def _parts(call: LlmCall) -> Iterator[tuple[str, int]]:
 
 
 def _money_of(call: LlmCall) -> tuple[str, str, str, Charge]:
-    return (call.service, call.provider, model_of(call), call.charge)
+    return (*_who(call), call.charge)
+
+
+def _who(call: LlmCall) -> tuple[str, str, str]:
+    return call.service, call.provider, model_of(call)

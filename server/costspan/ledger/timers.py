@@ -32,6 +32,7 @@ class LedgerSettings:
     amend_debounce: float = 5.0  # doubles with every amendment
     max_traces: int = 20_000
     max_bytes: int = 16 * 1024 * 1024
+    max_spans: int = 50_000  # of one trace, which is closed and goes on as a new generation
 
 
 class Due(NamedTuple):

@@ -154,6 +154,11 @@ class Trace:
         self.payload += len(held.record) + _CALL_BYTES
         return held
 
+    @property
+    def spans(self) -> int:
+        """Heads held, re-sent ones too."""
+        return len(self.heads) // _REST.size
+
     def estimate(self) -> int:
         """Estimated bytes of everything it holds; a bytearray grows by an eighth ahead."""
         grave = self.grave.size if self.grave else 0

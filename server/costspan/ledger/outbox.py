@@ -1,0 +1,97 @@
+"""Rows on their way into the journal: the newest version of each, bounded. It holds no trace."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import TypeVar
+
+from costspan.errors import Draining, Full
+from costspan.ledger.ledger import Closing
+from costspan.model import (
+    CALL_ROWS,
+    OWN,
+    TRACE_TOTALS,
+    Frame,
+    Journal,
+    LlmCall,
+    TraceTotals,
+    encode_calls,
+    encode_totals,
+)
+from costspan.telemetry import Telemetry
+
+_MAX_ROWS = 20_000  # of each kind; about 20 MB, and only while the journal refuses
+_ROWS_PER_FRAME = 1000  # well below the size at which a request is cut
+_READER = "ledger"  # the `exporter` label of what is lost here
+
+_Row = TypeVar("_Row")
+_Key = tuple[bytes, int] | tuple[bytes, bytes]
+
+
+class Outbox:
+    """Waits for room in the journal; a newer version of a row replaces the one that waits."""
+
+    def __init__(self, journal: Journal, telemetry: Telemetry, max_rows: int = _MAX_ROWS) -> None:
+        self._journal = journal
+        self._telemetry = telemetry
+        self._max = max_rows
+        self._totals: OrderedDict[_Key, TraceTotals] = OrderedDict()
+        self._calls: OrderedDict[_Key, LlmCall] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._totals) + len(self._calls)
+
+    def put(self, closings: Iterable[Closing]) -> None:
+        """Take what the ledger closed; above the limit the oldest rows are lost, and counted."""
+        for closing in closings:
+            totals = closing.totals
+            _replace(self._totals, (totals.trace_id, totals.generation), totals)
+            for call in closing.corrections:
+                _replace(self._calls, (call.trace_id, call.span_id), call)
+        self._shorten(self._totals, TRACE_TOTALS)
+        self._shorten(self._calls, CALL_ROWS)
+
+    def send(self, now: int) -> bool:
+        """Append what waits. Return False if the journal has no room: it is tried again."""
+        try:
+            while self._calls:
+                calls = list(self._calls.values())[:_ROWS_PER_FRAME]
+                self._append(CALL_ROWS, encode_calls(calls), now)
+                _remove(self._calls, len(calls))
+            while self._totals:
+                totals = list(self._totals.values())[:_ROWS_PER_FRAME]
+                self._append(TRACE_TOTALS, encode_totals(totals), now)
+                _remove(self._totals, len(totals))
+        except (Full, Draining):
+            return False
+        return True
+
+    def give_up(self) -> int:
+        """Lose what still waits at the end, counted. Return how many rows that was."""
+        lost = len(self)
+        for signal, rows in ((TRACE_TOTALS, self._totals), (CALL_ROWS, self._calls)):
+            if rows:
+                self._telemetry.dropped.add(len(rows), _READER, signal, "shutdown")
+            rows.clear()
+        return lost
+
+    def _append(self, signal: str, body: bytes, now: int) -> None:
+        # items = 0: rows are ours, the accounting identity counts what clients sent
+        self._journal.append([Frame(0, now, signal, OWN, (), body, b"", 0)])
+
+    def _shorten(self, rows: OrderedDict[_Key, _Row], signal: str) -> None:
+        excess = len(rows) - self._max
+        if excess > 0:
+            _remove(rows, excess)
+            self._telemetry.dropped.add(excess, _READER, signal, "journal_full")
+
+
+def _replace(rows: OrderedDict[_Key, _Row], key: _Key, row: _Row) -> None:
+    rows.pop(key, None)
+    rows[key] = row
+
+
+def _remove(rows: OrderedDict[_Key, _Row], count: int) -> None:
+    for _ in range(count):
+        rows.popitem(last=False)

@@ -1,0 +1,123 @@
+"""The ledger's thread: journal -> ledger -> rows -> journal. It decides nothing.
+
+Its cursor moves as soon as a frame is in the ledger: an open trace never pins the journal.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from costspan.clock import Clock
+from costspan.ledger.ledger import TraceLedger
+from costspan.ledger.outbox import Outbox
+from costspan.model import OWN, SOLO, Frame, Journal
+from costspan.telemetry import Telemetry
+from costspan.wire import heads
+
+READER = "ledger"
+_READ_BYTES = 8 * 1024 * 1024
+_POLL = 0.25  # seconds: how late a timer may be noticed, and a stop
+_LAST_ATTEMPTS = 4  # at the end, a quarter of a second apart
+_log = logging.getLogger(__name__)
+
+
+class LedgerReader:
+    """Reads as reader "ledger" and keeps the ledger's timers. `start` and `stop` once each.
+
+    `emit=False` keeps the metrics and writes no rows. Timers run on `clock.monotonic()`: a wall
+    clock that is set must neither close a trace nor keep it open.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        ledger: TraceLedger,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        emit: bool = True,
+    ) -> None:
+        self._journal = journal
+        self._ledger = ledger
+        self._clock = clock
+        self._telemetry = telemetry
+        self._emit = emit
+        self._outbox = Outbox(journal, telemetry)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=READER, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, deadline: int) -> None:
+        """Read what is left, close every trace, write the rows; give up at `deadline`.
+
+        `deadline` is a time of `clock.monotonic()`. Call it before the journal is closed, and when
+        nothing is appended any more.
+        """
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, (deadline - self._clock.monotonic()) / 1e9))
+            if self._thread.is_alive():
+                _log.warning("the trace ledger could not be drained in time")
+                return
+        self._drain(deadline)
+
+    def step(self, timeout: float = 0.0) -> bool:
+        """Read once, let timers go off, write rows. Return False if there was nothing to read.
+
+        The thread's loop; a test may turn it by hand instead of calling `start`.
+        """
+        frames = self._journal.read(READER, _READ_BYTES, timeout)
+        for frame in frames:
+            self._feed(frame)
+        if frames:
+            self._journal.commit(READER, frames[-1].seq)
+        self._put_rows(final=False)
+        return bool(frames)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if not self.step(self._wait()):
+                    self._stopping.wait(0.001)  # a closed journal answers at once: do not spin
+            except Exception:  # noqa: BLE001  (the boundary of the thread: it must not end)
+                self._fault("the round failed and goes on with the next frame")
+
+    def _wait(self) -> float:
+        """Seconds until a timer may go off, at most the time in which a stop has to be noticed."""
+        due = self._ledger.next_deadline()
+        if due is None:
+            return _POLL
+        return min(_POLL, max(0.0, (due - self._clock.monotonic()) / 1e9))
+
+    def _feed(self, frame: Frame) -> None:
+        if frame.flags & (OWN | SOLO):
+            return  # rows of ours, or bytes that nobody may open
+        try:
+            self._ledger.add(frame, heads(frame.body), self._clock.monotonic())
+        except Exception:  # noqa: BLE001  (a bad frame must not hold up the next)
+            self._fault("a frame could not be read; its spans are in no trace total")
+
+    def _put_rows(self, *, final: bool) -> None:
+        now = self._clock.monotonic()
+        closings = self._ledger.shutdown(now) if final else self._ledger.expire(now)
+        if self._emit:
+            self._outbox.put(closings)
+            self._outbox.send(self._clock.now())
+
+    def _drain(self, deadline: int) -> None:
+        while self._clock.monotonic() < deadline and self.step():
+            pass
+        self._put_rows(final=True)
+        for _ in range(_LAST_ATTEMPTS):  # exporters may still make room
+            if self._outbox.send(self._clock.now()):
+                break
+            threading.Event().wait(_POLL)
+        if lost := self._outbox.give_up():
+            _log.warning("%d rows of the trace ledger found no room in the journal", lost)
+
+    def _fault(self, sentence: str) -> None:
+        self._telemetry.intake_errors.add(1, READER)
+        _log.exception("trace ledger: %s", sentence)

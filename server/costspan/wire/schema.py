@@ -21,6 +21,7 @@ _TYPES = {
     "bytes": _Field.TYPE_BYTES,
     "string": _Field.TYPE_STRING,
     "int32": _Field.TYPE_INT32,
+    "int64": _Field.TYPE_INT64,
     "fixed32": _Field.TYPE_FIXED32,
     "fixed64": _Field.TYPE_FIXED64,
 }
@@ -57,6 +58,91 @@ _SCHEMA: dict[str, dict[str, tuple[int, str, bool]]] = {
         "status": (15, "StatusFields", False),
         "flags": (16, "fixed32", False),
     },
+    # what becomes a row of a store: text as bytes, attributes undecoded
+    "RowFields": {
+        "trace_id": (1, "bytes", False),
+        "span_id": (2, "bytes", False),
+        "trace_state": (3, "bytes", False),
+        "parent_span_id": (4, "bytes", False),
+        "name": (5, "bytes", False),
+        "kind": (6, "int32", False),
+        "start": (7, "fixed64", False),
+        "end": (8, "fixed64", False),
+        "attributes": (9, "bytes", True),
+        "events": (11, "EventFields", True),
+        "links": (13, "LinkFields", True),
+        "status": (15, "StatusText", False),
+    },
+    "EventFields": {
+        "time": (1, "fixed64", False),
+        "name": (2, "bytes", False),
+        "attributes": (3, "bytes", True),
+    },
+    "LinkFields": {
+        "trace_id": (1, "bytes", False),
+        "span_id": (2, "bytes", False),
+        "trace_state": (3, "bytes", False),
+        "attributes": (4, "bytes", True),
+    },
+    "StatusText": {"message": (2, "bytes", False), "code": (3, "int32", False)},
+    "ResourceFields": {"attributes": (1, "bytes", True)},
+    "ScopeFields": {"name": (1, "bytes", False), "version": (2, "bytes", False)},
+    # A request folded into one span. Nothing is repeated, and protobuf merges a singular message
+    # that comes twice: so a field is set at the end if any span of the request had it. Fields that
+    # nobody asks for are named because a known one is overwritten and an unknown one is kept.
+    "FoldedRequest": {"resources": (1, "FoldedResources", False)},
+    "FoldedResources": {
+        "resource": (1, "FoldedResource", False),
+        "scopes": (2, "FoldedScopes", False),
+    },
+    "FoldedResource": {"attributes": (1, "FoldedAttribute", False)},
+    "FoldedScopes": {"scope": (1, "bytes", False), "items": (2, "FoldedSpan", False)},
+    "FoldedSpan": {
+        "trace_id": (1, "bytes", False),
+        "span_id": (2, "bytes", False),
+        "trace_state": (3, "bytes", False),
+        "parent_span_id": (4, "bytes", False),
+        "name": (5, "bytes", False),
+        "kind": (6, "int32", False),
+        "start": (7, "fixed64", False),
+        "end": (8, "fixed64", False),
+        "attributes": (9, "FoldedAttribute", False),
+        "events": (11, "FoldedEvent", False),
+        "links": (13, "FoldedLink", False),
+        "status": (15, "bytes", False),
+        "flags": (16, "fixed32", False),
+    },
+    "FoldedEvent": {
+        "time": (1, "fixed64", False),
+        "name": (2, "bytes", False),
+        "attributes": (3, "FoldedAttribute", False),
+    },
+    "FoldedLink": {
+        "trace_id": (1, "bytes", False),
+        "span_id": (2, "bytes", False),
+        "trace_state": (3, "bytes", False),
+        "attributes": (4, "FoldedAttribute", False),
+    },
+    "FoldedAttribute": {"key": (1, "bytes", False), "value": (2, "FoldedValue", False)},
+    "FoldedValue": {
+        "text": (1, "bytes", False),
+        "truth": (2, "int64", False),
+        "integer": (3, "int64", False),
+        "double": (4, "fixed64", False),
+        "array": (5, "FoldedArray", False),
+        "pairs": (6, "bytes", False),
+        "data": (7, "bytes", False),
+    },
+    "FoldedArray": {"values": (1, "FoldedItem", False)},
+    "FoldedItem": {
+        "text": (1, "bytes", False),
+        "truth": (2, "int64", False),
+        "integer": (3, "int64", False),
+        "double": (4, "fixed64", False),
+        "array": (5, "bytes", False),
+        "pairs": (6, "bytes", False),
+        "data": (7, "bytes", False),
+    },
 }
 
 
@@ -84,3 +170,7 @@ _MESSAGES = _build()
 Request: Any = _MESSAGES["Request"]
 SpanFields: Any = _MESSAGES["SpanFields"]
 HeadRequest: Any = _MESSAGES["HeadRequest"]
+RowFields: Any = _MESSAGES["RowFields"]
+ResourceFields: Any = _MESSAGES["ResourceFields"]
+ScopeFields: Any = _MESSAGES["ScopeFields"]
+FoldedRequest: Any = _MESSAGES["FoldedRequest"]

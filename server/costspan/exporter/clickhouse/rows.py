@@ -1,0 +1,231 @@
+"""Records to columns: the only module that knows how a call or a total becomes a row. Pure.
+
+A block is built here and not by clickhouse-connect: that multiplies Decimals in a context of 28
+digits, which loses the tail of Decimal(38, 18), and its `insert` imports pandas if it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from costspan.model import WITNESS, Charge, LlmCall, Tally, TraceTotals
+from costspan.wire import native
+from costspan.wire.native import Block
+
+_MAX_COUNT = 2**64 - 1
+_LAST_INSTANT = 4_102_444_800 * 10**9  # as in wire/block.py: what a DateTime can carry
+_KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
+_CODES = ("Unset", "Ok", "Error")
+_TIME = "DateTime64(9)"
+_MONEY = "Decimal(38, 18)"
+
+_TEXTS: dict[str, Callable[[LlmCall], str]] = {
+    "TraceId": lambda call: call.trace_id.hex(),
+    "SpanId": lambda call: call.span_id.hex(),
+    "ParentSpanId": lambda call: call.parent_span_id.hex() if any(call.parent_span_id) else "",
+    "SpanName": lambda call: call.name,
+    "SpanKind": lambda call: _name(_KINDS, call.kind),
+    "StatusCode": lambda call: _name(_CODES, call.status),
+    "ErrorType": lambda call: call.error_type,
+    "ServiceName": lambda call: call.service,
+    "ScopeName": lambda call: call.scope_name,
+    "ScopeVersion": lambda call: call.scope_version,
+    "Dialect": lambda call: call.dialect,
+    "Convention": lambda call: call.convention,
+    "DecidedBy": lambda call: call.decided_by,
+    "Role": lambda call: call.role,
+    "Operation": lambda call: call.operation,
+    "Provider": lambda call: call.provider,
+    "RequestModel": lambda call: call.request_model,
+    "ResponseModel": lambda call: call.response_model,
+    "ResponseId": lambda call: call.response_id,
+    "Agent": lambda call: call.identity.agent,
+    "Workflow": lambda call: call.identity.workflow,
+    "Tool": lambda call: call.identity.tool,
+    "User": lambda call: call.identity.user,
+    "Session": lambda call: call.identity.session,
+    "Conversation": lambda call: call.identity.conversation,
+    "InvalidUsage": lambda call: call.invalid,
+    "CacheStatus": lambda call: call.cache_status,
+    "CostStatus": lambda call: call.charge.status,
+    "UnpricedReason": lambda call: call.charge.reason,
+    "PricedModel": lambda call: call.charge.priced_model,
+    "PriceRef": lambda call: call.charge.price_ref,
+    "BilledReason": lambda call: call.billed_reason,
+}
+_LISTS: dict[str, Callable[[LlmCall], Sequence[str]]] = {
+    "Modifiers": lambda call: call.charge.modifiers,
+    "Assumed": lambda call: call.charge.assumed,
+    "MissingAttributes": lambda call: call.missing,
+}
+_MAIN_BUCKETS = {
+    "InputTokens": "input",
+    "CacheReadTokens": "cache_read",
+    "CacheWrite5mTokens": "cache_write_5m",
+    "CacheWrite1hTokens": "cache_write_1h",
+    "OutputTokens": "output",
+    "ReasoningTokens": "reasoning",
+}
+_AMOUNTS: dict[str, Callable[[LlmCall], str]] = {
+    "CostUsd": lambda call: call.charge.total,
+    "ListCostUsd": lambda call: call.charge.list_total,
+    "SavingsUsd": lambda call: call.charge.savings,
+    "ReportedCostUsd": lambda call: call.reported_cost,
+}
+
+
+def stored(calls: Sequence[LlmCall]) -> list[LlmCall]:
+    """Those that become rows: a witness carries no usage."""
+    return [call for call in calls if call.role != WITNESS]
+
+
+def call_block(calls: Sequence[LlmCall]) -> Block:
+    """One row of `llm_calls` per call. Raises ValueError for money beyond Decimal(38, 18)."""
+    out = Block(len(calls))
+    _add_times(out, calls)
+    for column, text in _TEXTS.items():
+        out.add(column, "String", native.texts([text(call) for call in calls]))
+    for column, texts in _LISTS.items():
+        out.add(column, "Array(String)", native.array([texts(call) for call in calls]))
+    _add_usage(out, calls)
+    for column, amount in _AMOUNTS.items():
+        values = [_attos(amount(call)) for call in calls]
+        out.add(column, f"Nullable({_MONEY})", native.nullable_decimals(values))
+    _add_lines(out, [call.charge for call in calls])
+    maps = {
+        "Dimensions": [call.identity.dimensions for call in calls],
+        "Context": [call.context for call in calls],
+    }
+    for column, pairs in maps.items():
+        out.add(column, "Map(String, String)", native.text_map(pairs))
+    out.add("Billed", "Bool", native.bools(call.billed for call in calls))
+    out.add("Version", "UInt64", native.unsigned([call.version for call in calls]))
+    return out
+
+
+def _add_times(out: Block, calls: Sequence[LlmCall]) -> None:
+    out.add("Timestamp", _TIME, _instants([call.start_ns for call in calls]))
+    out.add("EndTimestamp", _TIME, _instants([call.end_ns for call in calls]))
+    durations = [max(call.end_ns - call.start_ns, 0) for call in calls]
+    out.add("Duration", "UInt64", native.unsigned(durations))
+
+
+def _add_usage(out: Block, calls: Sequence[LlmCall]) -> None:
+    usages = [_counts(call.usage or {}) for call in calls]
+    out.add("UsageKnown", "Bool", native.bools(call.usage is not None for call in calls))
+    for column, bucket in _MAIN_BUCKETS.items():
+        counts = [usage.get(bucket, 0) for usage in usages]
+        out.add(column, "UInt64", native.unsigned(counts))
+    out.add("Usage", "Map(String, UInt64)", native.count_map(usages))
+
+
+def _add_lines(out: Block, charges: Sequence[Charge]) -> None:
+    ends = native.offsets(len(charge.lines) for charge in charges)
+    lines = [line for charge in charges for line in charge.lines]
+    quantities = native.unsigned([_count(line.quantity) for line in lines])
+    prices = native.decimals(_known(line.usd_per_unit) for line in lines)
+    out.add("Lines.Unit", "Array(String)", ends + native.texts(line.unit for line in lines))
+    out.add("Lines.Quantity", "Array(UInt64)", ends + quantities)
+    out.add("Lines.UsdPerUnit", f"Array({_MONEY})", ends + prices)
+    sums = native.decimals(_known(line.usd) for line in lines)
+    out.add("Lines.Usd", f"Array({_MONEY})", ends + sums)
+
+
+# --- totals --------------------------------------------------------------------------------------
+
+_TOTAL_TEXTS: dict[str, Callable[[TraceTotals], str]] = {
+    "TraceId": lambda total: total.trace_id.hex(),
+    "Writer": lambda total: total.writer,
+    "Reason": lambda total: total.reason,
+    "Grade": lambda total: total.grade,
+    "ServiceName": lambda total: total.service,
+    "RootName": lambda total: total.root_name,
+    "Workflow": lambda total: total.workflow,
+    "User": lambda total: total.user,
+    "Session": lambda total: total.session,
+    "Conversation": lambda total: total.conversation,
+}
+_TOTAL_COUNTS: dict[str, Callable[[TraceTotals], int]] = {
+    "Generation": lambda total: total.generation,
+    "Version": lambda total: total.version,
+    "Spans": lambda total: total.spans,
+    "Errors": lambda total: total.errors,
+    "LlmCalls": lambda total: total.llm_calls,
+    "UnpricedCalls": lambda total: total.unpriced_calls,
+}
+_TOTAL_AMOUNTS: dict[str, Callable[[TraceTotals], str]] = {
+    "CostUsd": lambda total: total.cost,
+    "ListCostUsd": lambda total: total.list_cost,
+    "CacheSavingsUsd": lambda total: total.cache_savings,
+    "ErrorCostUsd": lambda total: total.error_cost,
+}
+_TALLIES: dict[str, Callable[[TraceTotals], Mapping[str, Tally]]] = {
+    "Model": lambda total: total.by_model,
+    "Agent": lambda total: total.by_agent,
+}
+
+
+def totals_block(totals: Sequence[TraceTotals]) -> Block:
+    """One row of `trace_totals_parts` per snapshot. Raises ValueError as `call_block` does."""
+    out = Block(len(totals))
+    for column, text in _TOTAL_TEXTS.items():
+        out.add(column, "String", native.texts([text(total) for total in totals]))
+    for column, number in _TOTAL_COUNTS.items():
+        out.add(column, "UInt64", native.unsigned([_count(number(total)) for total in totals]))
+    for column, amount in _TOTAL_AMOUNTS.items():
+        out.add(column, _MONEY, native.decimals(_known(amount(total)) for total in totals))
+    out.add("Arrived", _TIME, _instants([total.arrived_ns for total in totals]))
+    out.add("Start", _TIME, _instants([total.start_ns for total in totals]))
+    out.add("End", _TIME, _instants([total.end_ns for total in totals]))
+    out.add("Usage", "Map(String, UInt64)", native.count_map([_counts(t.usage) for t in totals]))
+    for prefix, tallies in _TALLIES.items():
+        _add_tallies(out, prefix, [tallies(total) for total in totals])
+    out.add("Flags", "Array(String)", native.array([total.flags for total in totals]))
+    return out
+
+
+def _add_tallies(out: Block, prefix: str, groups: Sequence[Mapping[str, Tally]]) -> None:
+    """Cost, calls and usage by key as flat maps, which the view can sum."""
+    costs = [{key: _known(tally.cost) for key, tally in group.items()} for group in groups]
+    calls = [{key: _count(tally.calls) for key, tally in group.items()} for group in groups]
+    usages = [
+        {
+            f"{unit} {key}": _count(number)
+            for key, tally in group.items()
+            for unit, number in tally.usage.items()
+        }
+        for group in groups
+    ]
+    out.add(f"{prefix}CostUsd", f"Map(String, {_MONEY})", native.decimal_map(costs))
+    out.add(f"{prefix}Calls", "Map(String, UInt64)", native.count_map(calls))
+    out.add(f"{prefix}Usage", "Map(String, UInt64)", native.count_map(usages))
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def _name(names: tuple[str, ...], number: int) -> str:
+    return names[number] if 0 <= number < len(names) else ""
+
+
+def _instants(values: Sequence[int]) -> bytes:
+    return native.signed([min(value, _LAST_INSTANT) for value in values])
+
+
+def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
+    return {bucket: _count(number) for bucket, number in usage.items()}
+
+
+def _count(value: int) -> int:
+    """A count as the column can hold it: nonsense is flagged elsewhere and must not poison a row."""
+    return min(max(value, 0), _MAX_COUNT)
+
+
+def _attos(text: str) -> int | None:
+    return int(text) if text else None
+
+
+def _known(text: str) -> int:
+    """Amounts that a record always states; "" would be a fault of its maker, worth 0."""
+    return int(text) if text else 0

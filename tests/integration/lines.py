@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from costspan.demo.line import Line, Ports, Section, configuration, free_ports
+
+T = TypeVar("T")
 
 
 def otlp(endpoint: str) -> dict[str, Any]:
@@ -34,3 +38,12 @@ def running(
     config = configuration(ports, exporters, processors=processors, journal=journal, drain=drain)
     with Line(config, ports, directory / "costspan.log") as line:
         yield line
+
+
+def eventually(ask: Callable[[], T], timeout: float = 20.0) -> T:
+    """Ask again until the answer is not empty."""
+    deadline = time.monotonic() + timeout
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, "no answer in time"
+        threading.Event().wait(0.1)
+    return answer

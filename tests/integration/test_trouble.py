@@ -14,12 +14,14 @@ from google.rpc.status_pb2 import Status as RpcStatus
 from costspan.demo.line import Line, Ports, configuration, free_ports
 from costspan.errors import StartError
 from costspan.testing import request, span, usage
-from integration.lines import otlp, running
+from integration.lines import eventually, otlp, running
 from integration.otlp_client import export
 from integration.otlp_sink import OtlpSink
 from integration.prometheus import value
 
 NOBODY = "127.0.0.1:1"
+MIB = 1 << 20
+RETRY = {"initial_interval": "100ms", "max_interval": "300ms"}
 
 
 def exit_of(config: dict[str, object], ports: Ports, directory: Path) -> tuple[int | None, str]:
@@ -33,6 +35,21 @@ def exit_of(config: dict[str, object], ports: Ports, directory: Path) -> tuple[i
 def send_often(line: Line, body: bytes) -> None:
     for _ in range(40):
         export(line.ports.grpc, body)
+
+
+def send_until_taken(line: Line, body: bytes) -> None:
+    """As an exporter does: UNAVAILABLE means the same again."""
+
+    def taken() -> bool:
+        try:
+            export(line.ports.grpc, body)
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.UNAVAILABLE:
+                raise
+            return False
+        return True
+
+    eventually(taken)
 
 
 @pytest.mark.parametrize("busy", ["grpc", "http", "metrics", "health"])
@@ -126,3 +143,28 @@ def test_sigterm_ends_it_even_if_the_destination_is_dead(tmp_path: Path) -> None
 
     assert code not in {-signal.SIGKILL, None}
     assert "Traceback" not in line.log.read_text()
+
+
+@pytest.mark.slow
+def test_a_dead_clickhouse_for_ten_times_the_ring_costs_the_other_destination_nothing(
+    tmp_path: Path,
+) -> None:
+    """It loses its own oldest, counted; what it accepted is dropped or still waits."""
+    dead = {"endpoint": f"clickhouse://default:none@{NOBODY}/otel", "retry_on_failure": RETRY}
+    count = 11 * MIB // 100_000
+    with OtlpSink() as sink:
+        exporters = {"otlp": otlp(sink.endpoint), "clickhouse": dead}
+        with running(tmp_path, exporters, journal={"max_size": "1MiB"}) as line:
+            for number in range(count):
+                filler = {"filler": "x" * 100_000}
+                body = request(span({**usage(), **filler}, name=f"chat {number}"))
+                send_until_taken(line, body)
+            names = [each.name for each in sink.wait_for_spans(count, timeout=60)]
+            metrics = line.ports.metrics
+            dropped = value(metrics, "costspan_exporter_dropped_items_total", exporter="clickhouse")
+            queued = value(metrics, "costspan_exporter_queued_items", exporter="clickhouse")
+            accepted = value(metrics, "costspan_receiver_accepted_items_total")
+
+    assert sorted(names) == sorted(f"chat {number}" for number in range(count))
+    assert dropped > 0.8 * count
+    assert dropped + queued == accepted == count

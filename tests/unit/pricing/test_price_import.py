@@ -34,7 +34,6 @@ def test_the_importer_makes_the_committed_book_again(importer: ModuleType) -> No
     assert importer.build() == made
 
 
-@pytest.mark.slow
 def test_today_every_model_costs_what_the_source_computes() -> None:
     """Two engines, one set of prices: each standard price below and above its tiers."""
     from genai_prices.types import Usage as Theirs  # noqa: PLC0415 (may not be installed)

@@ -139,8 +139,8 @@ def _check(endpoint: str) -> None:
     C-core is content with one address of several: on "localhost" it would share a name with
     whoever holds the other one.
     """
-    host, _, port = endpoint.rpartition(":")
-    if not port.isdecimal():
+    host, colon, port = endpoint.rpartition(":")
+    if not colon or not port.isdecimal():
         raise StartError(f"OTLP/gRPC can't listen on {endpoint!r}: expected host:port")
     try:
         found = socket.getaddrinfo(

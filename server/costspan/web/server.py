@@ -23,8 +23,8 @@ def listen(endpoint: str, purpose: str) -> socket.socket:
 
     Called in the main thread, before anything is accepted. Port 0 takes a free one.
     """
-    host, _, port = endpoint.rpartition(":")
-    if not port.isdecimal():
+    host, colon, port = endpoint.rpartition(":")
+    if not colon or not port.isdecimal():
         raise StartError(f"{purpose} can't listen on {endpoint!r}: expected host:port")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import grpc
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -38,6 +39,14 @@ def export(
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(METHODS[signal])
         return call(body, metadata=tuple(metadata), timeout=timeout, wait_for_ready=True)
+
+
+@contextmanager
+def exporting(port: int, signal: str = "traces") -> Iterator[Callable[[bytes], bytes]]:
+    """Many calls over one connection."""
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(METHODS[signal])
+        yield lambda body: call(body, timeout=20)
 
 
 def post(

@@ -18,6 +18,7 @@ import grpc
 from workloads import Request, Workload
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+_Export = grpc.UnaryUnaryMultiCallable[bytes, bytes]
 _UNLIMITED: list[tuple[str, int]] = [("grpc.max_send_message_length", -1)]
 _ATTEMPT_SECONDS = 60.0
 _BACK_OFF = 0.05  # seconds; far below RetryInfo's: a refusal shall not idle the measurement
@@ -86,7 +87,7 @@ class Generator:
 def _main(control: Connection, address: str, supply: Supply) -> None:
     made = Workload(supply.workload, supply.seed).requests(supply.spans, supply.max_bytes)
     with grpc.insecure_channel(address, options=_UNLIMITED) as channel:
-        export = channel.unary_unary(EXPORT)
+        export: _Export = channel.unary_unary(EXPORT)
         control.send(len(made))
         while (orders := control.recv()) is not None:
             sending = _Sending(export, made, orders)
@@ -99,7 +100,7 @@ class _Sending:
 
     def __init__(
         self,
-        export: grpc.UnaryUnaryMultiCallable[bytes, bytes],
+        export: _Export,
         supply: Sequence[Request],
         orders: Orders,
     ) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
-import re
-import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from threading import Lock, Thread
@@ -49,10 +48,10 @@ class Sink:
 
     port: int
 
-    def __init__(self, serve: Callable[[_Tally], int]) -> None:
+    def __init__(self, serve: Callable[[_Tally, int], int], upstream: int = 0) -> None:
         context = multiprocessing.get_context("spawn")
         self._control, far_end = context.Pipe()
-        self._process = context.Process(target=_main, args=(far_end, serve), daemon=True)
+        self._process = context.Process(target=_main, args=(far_end, serve, upstream))
 
     def __enter__(self) -> Self:
         self._process.start()
@@ -60,26 +59,26 @@ class Sink:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._control.send(False)
+        self._control.send(None)
         self._process.join()
 
     def counts(self) -> Counts:
-        self._control.send(True)
+        self._control.send("counts")
         counts: Counts = self._control.recv()
         return counts
 
 
-def _main(control: Connection, serve: Callable[[_Tally], int]) -> None:
+def _main(control: Connection, serve: Callable[[_Tally, int], int], upstream: int) -> None:
     tally = _Tally()
-    control.send(serve(tally))
-    while control.recv():
+    control.send(serve(tally, upstream))
+    while control.recv() is not None:
         control.send(tally.read())
 
 
 _servers: list[grpc.Server] = []  # a server that nobody holds is stopped
 
 
-def serve_otlp(tally: _Tally) -> int:
+def serve_otlp(tally: _Tally, _upstream: int) -> int:
     """Take every trace request, count its spans, answer success. Returns the port."""
 
     def export(body: bytes, _context: grpc.ServicerContext) -> bytes:
@@ -94,3 +93,74 @@ def serve_otlp(tally: _Tally) -> int:
     server.start()
     _servers.append(server)
     return port
+
+
+def serve_clickhouse(tally: _Tally, upstream: int) -> int:
+    """Discard inserts and count them; a real server on port `upstream` answers all the rest.
+
+    So the exporter meets its own schema and the version it expects, and no engine shares the two
+    cores with what is measured. Returns the port.
+    """
+
+    class Handler(_ClickHouse):
+        pass
+
+    Handler.tally, Handler.upstream = tally, upstream
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_port
+
+
+class _ClickHouse(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body leave in one segment
+    disable_nagle_algorithm = True
+    tally: _Tally
+    upstream: int
+
+    def do_GET(self) -> None:
+        self._pass_on(b"")
+
+    def do_POST(self) -> None:
+        body = self._body()
+        query = parse_qs(urlsplit(self.path).query).get("query", [""])[0].encode()
+        if (query or body[:100]).lstrip()[:6].upper() == b"INSERT":
+            self.tally.add(0, len(body))
+            self._answer(200, [("X-ClickHouse-Summary", "{}")], b"")
+        else:
+            self._pass_on(body)
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        chunks = []
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
+    def _pass_on(self, body: bytes) -> None:
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP_HEADERS}
+        connection = HTTPConnection("127.0.0.1", self.upstream)
+        connection.request(self.command, self.path, body, headers)
+        answer = connection.getresponse()
+        self._answer(answer.status, answer.getheaders(), answer.read())
+        connection.close()
+
+    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            if name.lower() not in _HOP_HEADERS:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (as http.server)
+        """Say nothing."""
+
+
+_HOP_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "date", "server"})

@@ -14,6 +14,7 @@ from costspan.config.decode import Decoder
 from costspan.config.document import MAX_BYTES, Table, read
 from costspan.config.faults import Faults, Mark
 from costspan.config.forms import Address
+from costspan.config.redact import redact
 from costspan.config.rules import Rules
 from costspan.config.schema import json_schema
 from costspan.config.show import show
@@ -43,6 +44,7 @@ __all__ = [
     "load",
     "passthrough",
     "process_environment",
+    "redact",
     "show",
 ]
 

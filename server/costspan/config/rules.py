@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from costspan.config.faults import Faults, Mark
+from costspan.config.faults import Faults, Mark, suggestion
 from costspan.config.forms import Address
 from costspan.config.loops import leads_home
 from costspan.config.redact import redact
@@ -20,6 +20,7 @@ from costspan.config.tree import (
     OtlpHttpExporter,
     Tree,
 )
+from costspan.processor.enrich import OWN_KEYS
 
 
 class Rules:
@@ -36,6 +37,7 @@ class Rules:
     def check(self, *, embedded: bool) -> None:
         """Check everything. `embedded`: the embedded store is installed."""
         self._check_receivers()
+        self._check_attributes()
         for name, exporter in self._tree.exporters.items():
             path = f"exporters.{name}"
             self._check_waits(exporter, path)
@@ -59,6 +61,13 @@ class Rules:
             if address.port and address in seen:
                 self._fault(path, f"{address} is taken by {seen[address]}")
             seen.setdefault(address, path)
+
+    def _check_attributes(self) -> None:
+        for name in self._tree.processors.cost.attributes:
+            if name not in OWN_KEYS:
+                path = f"processors.cost.attributes.{name}"
+                sentence = f"not an attribute that we write; {suggestion(name, OWN_KEYS)}"
+                self._fault(path, sentence)
 
     # --- exporters -------------------------------------------------------------------------------
 

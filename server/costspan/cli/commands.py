@@ -1,0 +1,77 @@
+"""The commands that are typer's. A command with heavy imports is loaded only if it is asked for."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Annotated, NamedTuple
+
+import typer
+
+from costspan import __version__
+from costspan.cli import configuration
+
+
+class _Elsewhere(NamedTuple):
+    """A command whose module is not imported for `--help` or for another command."""
+
+    help: str
+    module: str = ""
+    function: str = ""
+
+
+_ELSEWHERE = {
+    "run": _Elsewhere("Receive OTLP, price LLM spans, forward everything."),
+    "demo": _Elsewhere(
+        "Play a multi-agent workload and show what it cost.", "costspan.cli.demo", "demo_command"
+    ),
+    "price": _Elsewhere("Price OTLP/JSON files offline.", "costspan.cli.price", "price_command"),
+    "health": _Elsewhere("Ask a running costspan whether it takes spans."),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code."""
+    command = typer.main.get_command(_application(arguments[0] if arguments else ""))
+    try:
+        command.main(list(arguments), prog_name="costspan")
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else 1
+    return 0
+
+
+def _application(asked: str) -> typer.Typer:
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="costspan prices LLM spans exactly and totals every trace.",
+    )
+    for name, command in _ELSEWHERE.items():
+        function = _load(command) if name == asked and command.module else _never
+        app.command(name, help=command.help)(function)
+    app.add_typer(configuration.app, name="config")
+    app.command()(version)
+    return app
+
+
+def _load(command: _Elsewhere) -> Callable[..., None]:
+    function: Callable[..., None] = getattr(import_module(command.module), command.function)
+    return function
+
+
+def _never() -> None:
+    """Stands for a command in the list of commands."""
+
+
+def version(
+    *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
+) -> None:
+    """Print the version."""
+    if as_json:
+        answer = {"version": __version__, "python": platform.python_version()}
+        print(json.dumps({"schema": "costspan.version/v1", **answer}))
+    else:
+        print(f"costspan {__version__}")

@@ -1,0 +1,309 @@
+"""The composition root: a Config becomes a running service, started and stopped in order. No logic.
+
+    start  sockets (a busy port ends it here) ▶ store ▶ ledger ▶ exporters ▶ HTTP ▶ gRPC ▶ ready
+    stop   not ready ▶ accept a moment longer ▶ receivers ▶ ledger ▶ exporters ▶ HTTP ▶ store
+
+Receivers stop first so that nothing is acked that is not delivered; the ledger before the
+exporters, because what it closes leaves through them.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import platform
+import signal
+import socket
+import threading
+import uuid
+from pathlib import Path
+
+from costspan import __version__
+from costspan.clock import Clock, SystemClock
+from costspan.config import (
+    ClickHouseExporter,
+    Config,
+    Exporter,
+    OtlpGrpcExporter,
+    OtlpHttpExporter,
+)
+from costspan.config.tree import Protocols
+from costspan.dialect import DEFAULT_DIMENSIONS, wanted
+from costspan.exporter.destination import Destination
+from costspan.exporter.otlp import OtlpGrpc, OtlpHttp
+from costspan.exporter.retry import RetryPolicy
+from costspan.exporter.runner import Runner
+from costspan.journal.memory import BACKPRESSURE, DROP_OLDEST, MemoryJournal
+from costspan.ledger.ledger import LedgerSettings, TraceLedger
+from costspan.ledger.reader import READER, LedgerReader
+from costspan.model import TRACES, ReaderSpec
+from costspan.pipeline import Meter, Pipeline
+from costspan.processor.enrich import OWN_KEYS
+from costspan.receiver.admission import Admission
+from costspan.receiver.grpc import GrpcReceiver
+from costspan.receiver.http import http_app
+from costspan.store.process import EmbeddedStore
+from costspan.telemetry import Telemetry
+from costspan.web.health import Component, Health, Phase, exporter_component, health_app
+from costspan.web.metrics import metrics_app
+from costspan.web.server import WebServer, listen
+from costspan_pricing import PriceBook, Pricer, load_book
+
+_log = logging.getLogger(__name__)
+
+# Requests between arrival and ack. Above it clients are asked to come back; one alone always fits.
+_IN_FLIGHT_BYTES = 128 * 1024 * 1024
+_RECEIVER_GRACE = 2.0  # seconds for calls in flight once the listeners close
+_SECOND = 1_000_000_000
+
+
+class Service:
+    """The running line. `start` once, then `stop` once, also after a start that failed."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._instance = uuid.uuid4().hex
+        self.telemetry = Telemetry()
+        self.health = Health(self._clock)
+        self._admission = Admission(_IN_FLIGHT_BYTES)
+        self._store = _store(config)
+        self._ledger_spec = ReaderSpec(READER, frozenset({TRACES}), DROP_OLDEST, counted=False)
+        self._destinations = {n: self._destination(n, e) for n, e in config.exporters.items()}
+        self.journal = MemoryJournal(
+            [*self._reader_specs(), self._ledger_spec],
+            config.journal.max_size,
+            self.telemetry,
+            self._clock,
+        )
+        self._ledger = self._ledger_reader()
+        self._runners = [self._runner(n, d) for n, d in self._destinations.items()]
+        self.pipeline = Pipeline(self.journal, self._meter(), self.telemetry, self._clock)
+        self._grpc: GrpcReceiver | None = None
+        self._web: WebServer | None = None
+
+    def start(self) -> None:
+        """Return when spans are accepted. Raises StartError with the sentence to print."""
+        protocols = self._config.receivers.otlp.protocols
+        self._grpc = self._grpc_receiver(protocols)
+        self._web = self._web_server(protocols)
+        if self._store is not None:
+            self._store.start()
+        self._ledger.start()
+        for runner in self._runners:
+            runner.start()
+        self._watch_health()
+        self._web.start()
+        if self._grpc is not None:
+            self._grpc.start()
+        self.health.phase = Phase.SERVING
+        self._say_what_runs(protocols)
+
+    def stop(self, hurry: threading.Event | None = None) -> int:
+        """Drain and end. Return how many items were left undelivered; `hurry` skips the waiting."""
+        drain = self._config.service.drain
+        hurry = hurry or threading.Event()
+        if self.health.phase is Phase.SERVING:
+            self.health.phase = Phase.DRAINING
+            hurry.wait(drain.accept_grace)
+        deadline = self._clock.monotonic() + round(drain.timeout * _SECOND)
+        if self._grpc is not None:
+            self._grpc.stop(_RECEIVER_GRACE)
+        self._ledger.stop(deadline)
+        self.journal.close()
+        for runner in self._runners:
+            runner.drain(deadline)
+        left = sum(runner.join() for runner in self._runners)
+        if self._web is not None:
+            self._web.stop()
+        if self._store is not None:
+            self._store.stop()
+        _log.info("stopped; %d items were left undelivered", left)
+        return left
+
+    # --- the parts, from the outside in -------------------------------------------------------
+
+    def _grpc_receiver(self, protocols: Protocols) -> GrpcReceiver | None:
+        if protocols.grpc is None:
+            return None
+        return GrpcReceiver(
+            self.pipeline.accept,
+            endpoint=str(protocols.grpc.endpoint),
+            admission=self._admission,
+            telemetry=self.telemetry,
+            instance=self._instance,
+            max_recv_bytes=protocols.grpc.max_recv_msg_size_mib << 20,
+        )
+
+    def _web_server(self, protocols: Protocols) -> WebServer:
+        config = self._config
+        health = config.extensions.health_check.endpoint
+        metrics = config.service.telemetry.metrics.address
+        sites = [
+            (listen(str(health), "the health endpoint"), health_app(self.health)),
+            (listen(str(metrics), "/metrics"), metrics_app(self.telemetry)),
+        ]
+        if protocols.http is not None:
+            app = http_app(
+                self.pipeline.accept,
+                admission=self._admission,
+                telemetry=self.telemetry,
+                instance=self._instance,
+                max_recv_bytes=protocols.http.max_request_body_size,
+            )
+            sites.append((listen(str(protocols.http.endpoint), "OTLP/HTTP"), app))
+        return WebServer(sites)
+
+    def _meter(self) -> Meter | None:
+        cost = self._config.processors.cost
+        if not cost.enabled:
+            return None
+        dimensions = {**DEFAULT_DIMENSIONS, **cost.dimensions}
+        book = load_book()
+        self._say_which_book(book)
+        return Meter(Pricer(book), wanted(dimensions, OWN_KEYS), dimensions, cost.off, cost.remeter)
+
+    def _ledger_reader(self) -> LedgerReader:
+        totals = self._config.processors.trace_totals
+        settings = LedgerSettings(
+            root_grace=totals.root_grace,
+            quiet=totals.quiet,
+            idle=totals.idle,
+            max_age=totals.max_age,
+            late_window=totals.late_window,
+            max_traces=totals.limits.traces,
+            max_bytes=totals.limits.bytes,
+            max_spans=totals.limits.spans_per_trace,
+        )
+        # The memory journal does not survive us: a new epoch, so that old rows stay as they are.
+        writer = f"{socket.gethostname()}/{self._instance[:8]}"
+        ledger = TraceLedger(settings, writer, self.telemetry)
+        emit = "clickhouse" in totals.emit
+        return LedgerReader(self.journal, ledger, self._clock, self.telemetry, emit=emit)
+
+    def _destination(self, name: str, exporter: Exporter) -> Destination:
+        match exporter:
+            case OtlpGrpcExporter():
+                return OtlpGrpc(
+                    name,
+                    exporter.target,
+                    insecure=exporter.insecure,
+                    ca_file=exporter.tls.ca_file,
+                    headers=exporter.headers,
+                    compression=exporter.compression,
+                    timeout=exporter.timeout,
+                    instance=self._instance,
+                )
+            case OtlpHttpExporter():
+                return OtlpHttp(
+                    name,
+                    exporter.endpoint,
+                    ca_file=exporter.tls.ca_file,
+                    headers=exporter.headers,
+                    compression=exporter.compression,
+                    timeout=exporter.timeout,
+                    instance=self._instance,
+                )
+            case ClickHouseExporter():
+                return self._clickhouse(name, exporter)
+
+    def _clickhouse(self, name: str, exporter: ClickHouseExporter) -> Destination:
+        from costspan.exporter.clickhouse import ClickHouse  # noqa: PLC0415  7 MiB, only if used
+
+        store = self._store
+        return ClickHouse(
+            name,
+            exporter.dsn or (lambda: store.dsn if store is not None else ""),
+            writer=self._instance,
+            timeout=exporter.timeout,
+            ca_file=exporter.tls.ca_file,
+        )
+
+    def _reader_specs(self) -> list[ReaderSpec]:
+        """The first otlp exporter holds clients back; the others lose their own oldest.
+
+        Without an otlp exporter ClickHouse holds back: it is then the only copy.
+        """
+        exporters = self._config.exporters
+        otlp = [n for n, e in exporters.items() if not isinstance(e, ClickHouseExporter)]
+        patient = (otlp or list(exporters))[:1]
+        return [
+            ReaderSpec(
+                name,
+                self._destinations[name].takes,
+                exporter.when_full or (BACKPRESSURE if name in patient else DROP_OLDEST),
+            )
+            for name, exporter in exporters.items()
+        ]
+
+    def _runner(self, name: str, destination: Destination) -> Runner:
+        exporter = self._config.exporters[name]
+        retry, batch = exporter.retry_on_failure, exporter.sending_queue.batch
+        return Runner(
+            destination,
+            self.journal,
+            self.telemetry,
+            self._clock,
+            retry=RetryPolicy(retry.initial_interval, retry.max_interval, retry.multiplier),
+            max_batch_bytes=batch.max_size,
+            linger=batch.flush_timeout,
+        )
+
+    # --- what it says of itself ---------------------------------------------------------------
+
+    def _watch_health(self) -> None:
+        for runner in self._runners:
+            self.health.watch(f"exporter/{runner.name}", lambda r=runner: self._state(r))  # type: ignore[misc]  # bound early
+        if self._store is not None:
+            store = self._store
+            self.health.watch("store", lambda: Component(ok=True, facts={"pid": store.pid}))
+
+    def _state(self, runner: Runner) -> Component:
+        return exporter_component(
+            self.journal.backlog(runner.name), runner.last_error, self._clock.now()
+        )
+
+    def _say_which_book(self, book: PriceBook) -> None:
+        self.telemetry.price_book_info.set(1, book.name, book.sha256)
+
+    def _say_what_runs(self, protocols: Protocols) -> None:
+        self.telemetry.build_info.set(1, __version__, platform.python_version())
+        for transport, server in (("grpc", protocols.grpc), ("http", protocols.http)):
+            if server is not None:
+                _log.info("accepting OTLP/%s on %s", transport, server.endpoint)
+        for name, destination in self._destinations.items():
+            _log.info("exporting to %s (%s)", name, ", ".join(sorted(destination.takes)))
+        if not self._destinations:
+            _log.warning("no exporter is configured: spans end here, only the metrics remain")
+
+
+def _store(config: Config) -> EmbeddedStore | None:
+    """The embedded store of the first clickhouse exporter that has a directory."""
+    for exporter in config.exporters.values():
+        if isinstance(exporter, ClickHouseExporter) and exporter.directory:
+            return EmbeddedStore(Path(exporter.directory))
+    return None
+
+
+def serve(config: Config) -> None:
+    """Run until SIGTERM or SIGINT, then drain; a second signal cuts the drain's first wait short.
+
+    Raises StartError if a socket or the store can't be had.
+    """
+    stopping, hurry = threading.Event(), threading.Event()
+
+    def on_signal(_number: int, _frame: object) -> None:
+        (hurry if stopping.is_set() else stopping).set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    service = Service(config)
+    for note in config.notes:
+        _log.log(logging.getLevelNamesMapping()[note.level.upper()], "%s", note.text)
+    try:
+        service.start()
+        # What was imported and built stays: the collector need not look at it again.
+        gc.freeze()
+        stopping.wait()
+    finally:
+        service.stop(hurry)

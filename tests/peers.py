@@ -6,7 +6,9 @@ keeps what it was sent; an empty script answers success.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -212,15 +214,17 @@ class _QuietServer(ThreadingHTTPServer):
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]  # handed through
-        self._connections: list[object] = []
+        self._connections: list[socket.socket] = []
 
     def process_request(self, request: object, client_address: object) -> None:
+        assert isinstance(request, socket.socket)
         self._connections.append(request)
-        super().process_request(request, client_address)  # type: ignore[arg-type]  # handed through
+        super().process_request(request, client_address)
 
     def close_connections(self) -> None:
         for connection in self._connections:
-            self.shutdown_request(connection)  # type: ignore[arg-type]  # as it was accepted
+            with contextlib.suppress(OSError):  # its client may have gone first
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, *_: object) -> None:
         pass  # a connection that we closed ourselves

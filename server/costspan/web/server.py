@@ -65,7 +65,10 @@ class WebServer:
         for server in self._servers:
             server.config.timeout_graceful_shutdown = max(1, round(grace))
             server.should_exit = True
-        if self._thread.ident is not None:
+        if self._thread.ident is None:
+            for sock in self._sockets:
+                sock.close()
+        else:
             self._thread.join(grace + 2.0)
 
     def _run(self) -> None:

@@ -10,7 +10,7 @@ from google.rpc.status_pb2 import Status as RpcStatus
 
 from costspan.demo.line import Line
 from costspan.testing import request, span, usage
-from integration.lines import otlp, running
+from integration.lines import eventually, otlp, running
 from integration.otlp_client import UNKNOWN_FIELD, export, logs_request, metrics_request, post
 from integration.otlp_sink import OtlpSink, attributes, spans_of
 from integration.prometheus import value
@@ -101,12 +101,15 @@ def test_one_bad_utf8_byte_travels_verbatim_and_alone(line: Line, sink: OtlpSink
 
 def test_nonsense_usage_is_forwarded_flagged_and_counted(line: Line, sink: OtlpSink) -> None:
     nonsense = {**usage(), "gen_ai.usage.input_tokens": -5}
-    export(line.ports.grpc, request(span(nonsense)))
+    export(line.ports.grpc, request(span(nonsense, trace_id=b"\x09" * 16)))
     (flagged,) = sink.wait_for_spans(1)
+
+    def invalid() -> float:
+        return value(line.ports.metrics, "costspan_invalid_usage_spans_total")
 
     assert attributes(flagged)["window.financial.status"] == "invalid_usage"
     assert "window.financial.total_cost" not in attributes(flagged)
-    assert value(line.ports.metrics, "costspan_invalid_usage_spans_total") == 1
+    assert eventually(lambda: invalid() == 1)
 
 
 def test_our_own_request_that_comes_back_is_counted_and_not_forwarded_again(

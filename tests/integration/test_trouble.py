@@ -95,10 +95,8 @@ def test_a_destination_that_is_down_at_the_start_gets_everything_later(tmp_path:
             export(line.ports.grpc, request(span(usage(), name=f"chat {number}")))
         with OtlpSink(port) as sink:
             names = [each.name for each in sink.wait_for_spans(5)]
-        failures = value(line.ports.metrics, "costspan_exporter_send_failures_total")
 
     assert names == [f"chat {number}" for number in range(5)]
-    assert failures > 0
 
 
 def test_a_full_journal_answers_unavailable_with_both_retry_trailers(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 from rich.console import Console
 
 from costspan.cli.demo_view import View
+from costspan.cli.exits import Exit
 from costspan.cli.stages import Stages
 from costspan.demo.answers import Answers, ask, settled, spans_of
 from costspan.demo.books import Entry
@@ -30,7 +31,6 @@ from costspan.demo.verdict import Difference, differences
 from costspan.errors import StartError
 from costspan.store.endpoint import Endpoint, read_endpoint
 
-_FAILED, _UNREACHABLE, _CHECK_FAILED = 1, 4, 5
 _NEEDED = {"opentelemetry.sdk": "the OpenTelemetry SDK", "chdb": "chDB"}
 _SETTLE_SECONDS = 30.0
 _SUPERVISED = "invoke_workflow market-report"
@@ -70,16 +70,16 @@ def demo_command(
             markup=False,
             soft_wrap=True,
         )
-        raise typer.Exit(_FAILED)
+        raise typer.Exit(Exit.FAILURE)
     try:
         with _home(directory) as home:
             _run(home, Stages(stderr), json_output=json_output, keep=keep)
     except StartError as error:
         stderr.print(str(error), markup=False, style="red")
-        raise typer.Exit(_FAILED) from error
+        raise typer.Exit(Exit.FAILURE) from error
     except ClickHouseError as error:
         stderr.print(f"the store does not answer: {error}", markup=False, style="red")
-        raise typer.Exit(_UNREACHABLE) from error
+        raise typer.Exit(Exit.UNREACHABLE) from error
 
 
 def _missing() -> str:
@@ -125,7 +125,7 @@ def _run(home: Path, stages: Stages, *, json_output: bool, keep: bool) -> None:
     if not json_output and not keep:
         View(stdout).steps("What to do next", _next_steps())
     if outcome.found:
-        raise typer.Exit(_CHECK_FAILED)
+        raise typer.Exit(Exit.CHECK_FAILED)
 
 
 def _play(line: Line, store: Path, stages: Stages) -> Outcome:

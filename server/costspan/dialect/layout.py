@@ -6,7 +6,7 @@ a span is then a dozen dict look-ups, however many spellings the tables hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -38,17 +38,17 @@ Keys = tuple[str, ...]
 Meanings = tuple[tuple[str, Keys], ...]
 
 
-def _merged(kind: str) -> dict[str, Keys]:
-    """All spellings of every meaning, the dialects' in order of precedence."""
+def _merged(tables: Iterable[Mapping[str, Keys]]) -> dict[str, Keys]:
+    """All spellings of every meaning, the first table's first."""
     merged: dict[str, Keys] = {}
-    for dialect in DIALECTS:
-        for meaning, keys in getattr(dialect, kind).items():
+    for table in tables:
+        for meaning, keys in table.items():
             merged[meaning] = merged.get(meaning, ()) + keys
     return merged
 
 
-COUNTS: Mapping[str, Keys] = _merged("counts")
-TEXTS: Mapping[str, Keys] = _merged("texts")
+COUNTS: Mapping[str, Keys] = _merged(dialect.counts for dialect in DIALECTS)
+TEXTS: Mapping[str, Keys] = _merged(dialect.texts for dialect in DIALECTS)
 
 
 _RECOMMENDED: Mapping[str, Keys] = {

@@ -41,23 +41,17 @@ _SIGNS = frozenset(
     }
 )
 
-# The packages share the scope names of OpenTelemetry's own; only a version without a "b" is theirs.
+# Some scope names are those of OpenTelemetry's own packages too, whose versions end in a beta.
 _RELEASE = r"0\.\d+\.\d+"
 
 _EMITTERS = (
-    Emitter("opentelemetry.instrumentation.bedrock", EXCLUSIVE, version=_RELEASE),  # 0.40 to 0.62
-    Emitter("opentelemetry.instrumentation.openai*", INCLUSIVE, version=_RELEASE, certain=True),
-    Emitter("opentelemetry.instrumentation.anthropic", INCLUSIVE, version=_RELEASE),  # sums itself
-    # The provider's total holds the thoughts that their output count leaves out.
-    Emitter(
-        "opentelemetry.instrumentation.google_generativeai",
-        INCLUSIVE,
-        version=_RELEASE,
-        reasoning=IN_TOTAL,
-    ),
-    Emitter(
-        "opentelemetry.instrumentation.vertexai", INCLUSIVE, version=_RELEASE, reasoning=IN_TOTAL
-    ),
+    Emitter("opentelemetry.instrumentation.bedrock", EXCLUSIVE),  # 0.40 to 0.62: raw inputTokens
+    Emitter("opentelemetry.instrumentation.openai.*", INCLUSIVE, certain=True),
+    Emitter("opentelemetry.instrumentation.anthropic", INCLUSIVE),  # 0.40 to 0.62: sums itself
+    # Only the provider's total holds the thoughts that their output leaves out: 0.62. The vertexai
+    # of OpenTelemetry (2.1b0) leaves them out too, and has no total.
+    Emitter("opentelemetry.instrumentation.google_generativeai", INCLUSIVE, reasoning=IN_TOTAL),
+    Emitter("opentelemetry.instrumentation.vertexai", INCLUSIVE, reasoning=IN_TOTAL),
     Emitter("opentelemetry.instrumentation.*", INCLUSIVE, version=_RELEASE),
     Emitter("@traceloop/instrumentation-anthropic", EXCLUSIVE),  # JavaScript 0.27
     Emitter("@traceloop/instrumentation-bedrock", EXCLUSIVE),

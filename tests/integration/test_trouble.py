@@ -93,6 +93,7 @@ def test_a_destination_that_is_down_at_the_start_gets_everything_later(tmp_path:
     with running(tmp_path, {"otlp": otlp(f"127.0.0.1:{port}")}) as line:
         for number in range(5):
             export(line.ports.grpc, request(span(usage(), name=f"chat {number}")))
+        eventually(lambda: value(line.ports.metrics, "costspan_exporter_send_failures_total"))
         with OtlpSink(port) as sink:
             names = [each.name for each in sink.wait_for_spans(5)]
 

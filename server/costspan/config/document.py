@@ -83,7 +83,7 @@ def _compose(text: str, start: Mark, faults: Faults) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         at = error.problem_mark
         mark = Mark(start.source, at.line + 1, at.column + 1) if at else start
-        faults.add(mark, "", f"expected YAML: {error.problem or error.context}")
+        faults.add(mark, "", f"expected YAML: {_said(error)}")
     except yaml.YAMLError as error:
         faults.add(start, "", f"expected YAML: {' '.join(str(error).split())}")
     except RecursionError:
@@ -91,6 +91,10 @@ def _compose(text: str, start: Mark, faults: Faults) -> yaml.Node | None:
     else:
         return root
     return None
+
+
+def _said(error: yaml.MarkedYAMLError) -> str:
+    return ", ".join(part for part in (error.context, error.problem) if part)
 
 
 class _TooMuch(Exception):

@@ -38,6 +38,10 @@ class Faults:
     def add(self, mark: Mark, path: str, sentence: str) -> None:
         self._faults.append(Fault(mark, path, sentence))
 
+    def below(self, path: str) -> bool:
+        """Whether the key, or one below it, has a fault already: what follows from it is none."""
+        return any(f.path == path or f.path.startswith(f"{path}.") for f in self._faults)
+
     def __len__(self) -> int:
         return len(self._faults)
 

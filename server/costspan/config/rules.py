@@ -18,6 +18,7 @@ from costspan.config.tree import (
     Note,
     OtlpGrpcExporter,
     OtlpHttpExporter,
+    Protocols,
     Tree,
 )
 from costspan.processor.enrich import OWN_KEYS
@@ -54,8 +55,9 @@ class Rules:
 
     def _check_receivers(self) -> None:
         protocols = self._tree.receivers.otlp.protocols
-        if protocols.grpc is None and protocols.http is None:
-            self._fault("receivers.otlp.protocols", "expected grpc, http or both, saw neither")
+        path = "receivers.otlp.protocols"
+        if protocols == Protocols() and not self._faults.below(path):
+            self._fault(path, "expected grpc, http or both, saw neither")
         seen: dict[Address, str] = {}
         for path, address in self._listeners.items():
             if address.port and address in seen:
@@ -83,7 +85,7 @@ class Rules:
             self._fault(f"{path}.tls.ca_file", sentence)
 
     def _check_store(self, store: ClickHouseExporter, path: str, *, embedded: bool) -> None:
-        if (store.endpoint is None) == (store.directory is None):
+        if (store.endpoint is None) == (store.directory is None) and not self._faults.below(path):
             seen = "neither" if store.endpoint is None else "both"
             self._fault(path, f"expected endpoint (a server) or directory, saw {seen}")
         if store.directory is None:
@@ -99,7 +101,7 @@ class Rules:
         stores = [
             name
             for name, each in self.exporters.items()
-            if isinstance(each, ClickHouseExporter) and each.directory is not None
+            if isinstance(each, ClickHouseExporter) and each.directory and not each.endpoint
         ]
         for name in stores[1:]:
             sentence = f"one embedded store at most, {stores[0]} is one"

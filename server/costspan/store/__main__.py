@@ -25,7 +25,9 @@ def main() -> int:
     from costspan.store.serve import announce, serve  # noqa: PLC0415  it imports the engine
 
     try:
-        serve(arguments.directory, arguments.host, arguments.port, with_parent=arguments.with_parent)
+        serve(
+            arguments.directory, arguments.host, arguments.port, with_parent=arguments.with_parent
+        )
     except StartError as error:
         announce({"error": str(error)})
         return _fail(str(error))

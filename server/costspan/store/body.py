@@ -7,7 +7,7 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-import lz4.frame
+import lz4.frame  # type: ignore[import-untyped]  # ships no types
 
 from costspan.errors import TooLarge, Undecodable, UnsupportedFormat
 
@@ -20,9 +20,10 @@ else:
 class _Decompressor(Protocol):
     """What the standard library's decompressors have in common."""
 
-    eof: bool
+    @property
+    def eof(self) -> bool: ...
 
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 async def collect(chunks: AsyncIterator[bytes], limit: int) -> bytes:

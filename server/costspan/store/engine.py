@@ -1,8 +1,8 @@
 """chDB: the only module that imports it. One connection per statement, many at a time.
 
-Measured with chDB 4.4: a connection costs 0.4 ms, holds its own settings and current database, and
-the engine works without the GIL. `send_insert` takes data as bytes; data inside a query's text would
-be cut at an empty line or a semicolon.
+Measured with chDB 4.4: a connection costs 0.4 ms and holds its own settings and current database;
+the engine works without the GIL. `send_insert` takes data as bytes; data inside a query's text
+would be cut at an empty line or a semicolon.
 """
 
 from __future__ import annotations

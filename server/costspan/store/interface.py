@@ -1,8 +1,8 @@
 """ClickHouse's HTTP interface over one engine: what clickhouse-connect, curl and Grafana use of it.
 
 Offered: GET /ping; GET and POST / with the query in the URL, in the body or in both, settings and
-`param_*` in the URL, three ways to log in, compressed bodies, errors as ClickHouse words them. A GET
-may only read. Not offered: sessions, multipart forms, compressed answers, progress.
+`param_*` in the URL, three ways to log in, compressed bodies, errors as ClickHouse words them. A
+GET may only read. Not offered: sessions, multipart forms, compressed answers, progress.
 https://clickhouse.com/docs/interfaces/http
 """
 
@@ -32,19 +32,25 @@ MAX_BODY = 256 * 1024 * 1024
 _AT_ONCE = 4  # statements; each may use every core, and memory on top of what the engine holds
 
 _AUTHENTICATION_FAILED = 516
-_BAD_ARGUMENTS = 36
-_CANNOT_DECOMPRESS = 271
-_TOO_LARGE_SIZE = 307
 _NOT_IMPLEMENTED = 48
+# What is wrong with a request before the engine sees it, by ClickHouse's numbers.
+_CODES: dict[type[Exception], int] = {
+    TooLarge: 307,  # TOO_LARGE_SIZE
+    UnsupportedFormat: 89,  # UNKNOWN_COMPRESSION_METHOD
+    Undecodable: 271,  # CANNOT_DECOMPRESS
+    ValueError: 36,  # BAD_ARGUMENTS
+}
 # As ClickHouse's HTTPHandler maps them; every other code is a 500.
 _STATUS = {
     **dict.fromkeys((6, 26, 27, 33, 36, 38, 41, 43, 53, 62, 70, 72, 117, 190, 271, 456), 400),
     **dict.fromkeys((16, 46, 47, 50, 56, 60, 73, 81, 115), 404),
     **dict.fromkeys((164, 497, 516), 403),
-    159: 408,
-    307: 413,
     48: 501,
-    **dict.fromkeys((202, 241), 503),
+    89: 415,
+    159: 408,
+    202: 503,
+    241: 503,
+    307: 413,
 }
 
 
@@ -71,33 +77,28 @@ class Interface:
 
     async def _handle(self, request: Request) -> Response:
         query_id = request.query_params.get("query_id") or str(uuid.uuid4())
-        if not self._may_enter(request):
-            text = f"{self._login[0].decode()}: Authentication failed: wrong user or password."
-            return _refusal(_AUTHENTICATION_FAILED, _worded(_AUTHENTICATION_FAILED, text), query_id)
         try:
+            self._check_login(request)
             return await self._answer(request, query_id)
         except QueryError as error:
-            return _refusal(error.code, str(error), query_id)
-        except TooLarge as error:
-            return _refusal(_TOO_LARGE_SIZE, _worded(_TOO_LARGE_SIZE, str(error)), query_id)
-        except UnsupportedFormat as error:
-            refusal = _refusal(_NOT_IMPLEMENTED, _worded(_NOT_IMPLEMENTED, str(error)), query_id)
-            refusal.status_code = 415
-            return refusal
-        except Undecodable as error:
-            return _refusal(_CANNOT_DECOMPRESS, _worded(_CANNOT_DECOMPRESS, str(error)), query_id)
-        except ValueError as error:
-            return _refusal(_BAD_ARGUMENTS, _worded(_BAD_ARGUMENTS, str(error)), query_id)
+            code, text = error.code, str(error)
+        except tuple(_CODES) as error:
+            code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
+            text = _worded(code, str(error))
+        headers = {"X-ClickHouse-Exception-Code": str(code), "X-ClickHouse-Query-Id": query_id}
+        return PlainTextResponse(f"{text}\n", _STATUS.get(code, 500), headers)
 
     async def _answer(self, request: Request, query_id: str) -> Response:
         """Run the statement of the request. Raises what `_handle` words."""
         if request.headers.get("content-type", "").startswith("multipart/"):
-            raise UnsupportedFormat("expected the query in the URL or the body, got a form")
+            text = "expected the query in the URL or the body, got a form"
+            raise QueryError(_NOT_IMPLEMENTED, _worded(_NOT_IMPLEMENTED, text))
         encoding = request.headers.get("content-encoding", "").lower()
         limit = self._max_body
         body = decompress(await collect(request.stream(), limit), encoding, limit)
-        wanted, parameters = statement(request.query_params.get("query", ""), body), dict(
-            request.query_params
+        wanted, parameters = (
+            statement(request.query_params.get("query", ""), body),
+            dict(request.query_params),
         )
         output = answer_format(wanted.sql, parameters.get("default_format", "TabSeparated"))
         chosen = settings(parameters) | ({"readonly": "2"} if request.method == "GET" else {})
@@ -120,10 +121,13 @@ class Interface:
         }
         return Response(answer.body, headers=headers, media_type=_media_type(output))
 
-    def _may_enter(self, request: Request) -> bool:
+    def _check_login(self, request: Request) -> None:
+        """Raises QueryError."""
         user, password = _credentials(request)
         same = hmac.compare_digest
-        return same(user, self._login[0]) & same(password, self._login[1])
+        if not same(user, self._login[0]) & same(password, self._login[1]):
+            text = f"{self._login[0].decode()}: Authentication failed: wrong user or password."
+            raise QueryError(_AUTHENTICATION_FAILED, _worded(_AUTHENTICATION_FAILED, text))
 
 
 async def _ping(_: Request) -> Response:
@@ -149,11 +153,6 @@ def _worded(code: int, text: str) -> str:
     return f"Code: {code}. DB::Exception: {text}"
 
 
-def _refusal(code: int, text: str, query_id: str) -> Response:
-    headers = {"X-ClickHouse-Exception-Code": str(code), "X-ClickHouse-Query-Id": query_id}
-    return PlainTextResponse(f"{text}\n", _STATUS.get(code, 500), headers)
-
-
 def _summary(answer: Answer, elapsed_ns: int) -> str:
     """Numbers as texts, as ClickHouse sends them."""
     numbers: dict[str, Any] = {
@@ -172,6 +171,8 @@ def _summary(answer: Answer, elapsed_ns: int) -> str:
 def _media_type(output: str) -> str:
     if output.startswith("JSON"):
         return "application/json; charset=UTF-8"
-    if output.startswith("Tab") or output.startswith("TSV"):
+    if output.startswith(("Tab", "TSV")):
         return "text/tab-separated-values; charset=UTF-8"
-    return "text/plain; charset=UTF-8" if output in ("CSV", "Pretty") else "application/octet-stream"
+    return (
+        "text/plain; charset=UTF-8" if output in ("CSV", "Pretty") else "application/octet-stream"
+    )

@@ -169,7 +169,9 @@ def _add_links(out: Block, groups: list[Any]) -> None:
     links = [link for group in groups for link in group]
     out.add("Links.TraceId", "Array(String)", ends + _ids([link.trace_id for link in links]))
     out.add("Links.SpanId", "Array(String)", ends + _ids([link.span_id for link in links]))
-    out.add("Links.TraceState", "Array(String)", ends + native.strings(x.trace_state for x in links))
+    out.add(
+        "Links.TraceState", "Array(String)", ends + native.strings(x.trace_state for x in links)
+    )
     out.add("Links.Attributes", f"Array({_MAP})", ends + _attributes(links))
 
 
@@ -221,7 +223,7 @@ def _entry(raw: bytes) -> _Entry:
 
 
 def _fills(raw: bytes, at: int) -> bool:
-    """Whether the length-delimited field at `at` reaches to the end, with a length of 1 or 2 bytes."""
+    """Whether the length at `at` (one or two bytes) and its content reach to the end."""
     left = len(raw) - at  # of the length and its content
     if left == 0 or raw[at] < _ONE_BYTE:
         return left == raw[at] + 1 if left else False
@@ -241,7 +243,7 @@ def _text(value: Value) -> str:
             return _json(value)
 
 
-def _json(value: Value) -> str:
+def _json(value: Value) -> str:  # noqa: PLR0911  one return for each kind
     """Compact JSON with ClickHouse's numbers; keys sorted, as Go does."""
     match value:
         case None:

@@ -21,7 +21,7 @@ class Block:
     """Columns of `rows` values each, in the order in which they are added."""
 
     def __init__(self, rows: int) -> None:
-        self._rows = rows
+        self.rows = rows
         self._parts: list[bytes] = []
         self.columns: list[str] = []
 
@@ -31,7 +31,7 @@ class Block:
         self._parts += (text(name), text(kind), data)
 
     def encode(self) -> bytes:
-        return varint(len(self.columns)) + varint(self._rows) + b"".join(self._parts)
+        return varint(len(self.columns)) + varint(self.rows) + b"".join(self._parts)
 
 
 _LENGTHS = [varint(n) for n in range(256)]  # most texts are that short
@@ -61,9 +61,15 @@ def strings(values: Iterable[bytes]) -> bytes:
     return b"".join(map(_Strings().__getitem__, values))
 
 
+class _Texts(dict[str, bytes]):
+    def __missing__(self, value: str) -> bytes:
+        encoded = self[value] = text(value)
+        return encoded
+
+
 def texts(values: Iterable[str]) -> bytes:
     """A String column of texts."""
-    return b"".join(map(text, values))
+    return b"".join(map(_Texts().__getitem__, values))
 
 
 def unsigned(values: Sequence[int]) -> bytes:

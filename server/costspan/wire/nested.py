@@ -1,4 +1,4 @@
-"""One question to a request: does an attribute hold structure that a flat schema can't express?"""
+"""One question to a request: whether an attribute holds more structure than a flat schema names."""
 
 from __future__ import annotations
 

@@ -1,1 +1,5 @@
-"""The room `exporter/clickhouse`."""
+"""The ClickHouse destination: frames in, rows out. `exporter.ClickHouse` is what the app wires."""
+
+from costspan.exporter.clickhouse.exporter import ClickHouse
+
+__all__ = ["ClickHouse"]

@@ -218,7 +218,7 @@ def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _count(value: int) -> int:
-    """A count as the column can hold it: nonsense is flagged elsewhere and must not poison a row."""
+    """A count as the column holds it; nonsense is flagged elsewhere and must not poison a row."""
     return min(max(value, 0), _MAX_COUNT)
 
 

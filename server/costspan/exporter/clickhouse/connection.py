@@ -1,0 +1,126 @@
+"""One ClickHouse server through clickhouse-connect; its errors leave as ours. No SQL of ours.
+
+Of the client only `command`, `query` and `raw_insert` are used: `insert` imports pandas if it is
+installed. Inserts are synchronous and carry a deduplication token, because the client itself sends
+an insert again when the connection was closed under it, and so do we.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import clickhouse_connect
+import lz4.frame  # type: ignore[import-untyped]  # ships no types
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from costspan.exporter.clickhouse.dsn import Dsn
+from costspan.exporter.clickhouse.verdict import verdict
+
+_CONNECT_SECONDS = 5
+# Every setting that decides whether a retry doubles rows; defaults differ between versions.
+_INSERT_SETTINGS: Mapping[str, str | int] = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    # one partition a day: clocks that are off must not fail a whole block (the default is 100)
+    "max_partitions_per_insert_block": 1000,
+}
+
+
+class Insert(NamedTuple):
+    """One block of rows for one table."""
+
+    table: str
+    columns: Sequence[str] | None
+    rows: int
+    body: bytes
+    format: str
+    token: str
+    settings: Mapping[str, str | int] = {}
+
+
+class Connection:
+    """A connected client. Every method raises Unreachable or Refused."""
+
+    def __init__(self, dsn: Dsn, timeout: float) -> None:
+        self._dsn = dsn
+        # it logs every failed request; the runner says so once
+        logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
+        with _our_errors():
+            self._client = _client(dsn, timeout)
+        self.database = dsn.database
+
+    @property
+    def version(self) -> str:
+        """The server's version, "25.8.2.1"."""
+        return str(self._client.server_version)
+
+    def use_database(self) -> None:
+        """Speak to the database of the DSN from now on; it has to exist."""
+        self._client.database = self.database
+
+    def command(self, sql: str) -> None:
+        """Run a statement that answers nothing."""
+        with _our_errors():
+            self._client.command(sql)
+
+    def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query; parameters are bound as `{name:Type}`."""
+        with _our_errors():
+            found = self._client.query(sql, parameters=parameters).result_rows
+        return [tuple(row) for row in found]
+
+    def insert(self, insert: Insert) -> None:
+        """Write one block. Returns once ClickHouse has written it."""
+        with _our_errors():
+            self._client.raw_insert(
+                insert.table,
+                column_names=insert.columns,
+                insert_block=_compressed(insert.body, self._dsn.compression),
+                fmt=insert.format,
+                compression=None if self._dsn.compression == "none" else self._dsn.compression,
+                settings={
+                    **_INSERT_SETTINGS,
+                    **insert.settings,
+                    "insert_deduplication_token": insert.token,
+                },
+            )
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _client(dsn: Dsn, timeout: float) -> Client:
+    return clickhouse_connect.get_client(
+        host=dsn.host,
+        port=dsn.port,
+        username=dsn.user,
+        password=dsn.password,
+        interface="https" if dsn.secure else "http",
+        connect_timeout=_CONNECT_SECONDS,
+        send_receive_timeout=timeout,
+        compress=False,
+        client_name="costspan",
+        autogenerate_session_id=False,
+        dedicated_pool=True,
+        query_retries=0,
+    )
+
+
+def _compressed(body: bytes, compression: str) -> bytes:
+    if compression == "lz4":
+        packed: bytes = lz4.frame.compress(body)
+        return packed
+    return body
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
+    except ClickHouseError as error:
+        raise verdict(getattr(error, "code", None), str(error)) from error

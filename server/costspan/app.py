@@ -214,9 +214,9 @@ class Service:
         return ClickHouse(
             name,
             exporter.dsn or (lambda: store.dsn if store is not None else ""),
+            self.telemetry,
             writer=self._instance,
             timeout=exporter.timeout,
-            ca_file=exporter.tls.ca_file,
         )
 
     def _reader_specs(self) -> list[ReaderSpec]:

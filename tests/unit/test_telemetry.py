@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from costspan.telemetry import MAX_SERIES, OVERFLOW, Telemetry
+from costspan.telemetry import MAX_SERIES, OVERFLOW, Gauge, Labels, Telemetry
 
 CENT = 10**16  # attos
 
@@ -82,7 +84,11 @@ def test_every_family_has_a_sentence_a_prefix_and_the_suffix_of_its_kind() -> No
 def test_watched_gauges_are_read_at_scrape_time() -> None:
     telemetry = Telemetry()
     value = 1.0
-    telemetry.watch(lambda: {telemetry.open_traces: {(): value}})
+
+    def source() -> Mapping[Gauge, Mapping[Labels, float]]:
+        return {telemetry.open_traces: {(): value}}
+
+    telemetry.watch(source)
     value = 7.0
 
     assert scrape(telemetry)["costspan_open_traces", ()] == 7.0

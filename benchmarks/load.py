@@ -12,13 +12,13 @@ import threading
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeAlias
 
 import grpc
 from workloads import Request, Workload
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-_Export = grpc.UnaryUnaryMultiCallable[bytes, bytes]
+_Export: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, bytes]"  # generic in its stubs only
 _UNLIMITED: list[tuple[str, int]] = [("grpc.max_send_message_length", -1)]
 _ATTEMPT_SECONDS = 60.0
 _BACK_OFF = 0.05  # seconds; far below RetryInfo's: a refusal shall not idle the measurement

@@ -25,6 +25,9 @@ SERVICES: Mapping[str, str] = {
     LOGS: "opentelemetry.proto.collector.logs.v1.LogsService",
 }
 MAX_RECV_BYTES = 64 << 20  # opentelemetry-proto, docs/specification.md: RECOMMENDED
+# 25 KB requests on two cores: 0.29 ms of CPU with 16 threads, 0.25 with 8, 0.23 with 4; but each
+# thread may wait for a disk, so not fewer.
+THREADS = 8
 _TRANSPORT = "grpc"
 
 
@@ -59,7 +62,7 @@ class GrpcReceiver:
         telemetry: Telemetry,
         instance: str,
         max_recv_bytes: int = MAX_RECV_BYTES,
-        threads: int = 16,
+        threads: int = THREADS,
         include_metadata: Iterable[str] = (),
     ) -> None:
         kept = frozenset(key.lower() for key in include_metadata)

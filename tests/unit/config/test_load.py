@@ -192,13 +192,8 @@ def test_a_variable_holds_a_list_with_commas() -> None:
 
 
 def test_a_faulty_variable_is_named() -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match=r"variable COSTSPAN_JOURNAL_MAX_SIZE: journal\.max_size"):
         without_file(COSTSPAN_JOURNAL_MAX_SIZE="large")
-
-    assert caught.value.faults == [
-        "environment variable COSTSPAN_JOURNAL_MAX_SIZE: journal.max_size:"
-        " expected a size such as 16MiB, 1GiB or a number of bytes, saw 'large'"
-    ]
 
 
 def test_an_unknown_variable_is_a_warning_with_the_nearest() -> None:

@@ -298,8 +298,6 @@ def serve(config: Config) -> None:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     service = Service(config)
-    for note in config.notes:
-        _log.log(logging.getLevelNamesMapping()[note.level.upper()], "%s", note.text)
     try:
         service.start()
         # What was imported and built stays: the collector need not look at it again.

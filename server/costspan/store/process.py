@@ -92,6 +92,7 @@ class EmbeddedStore:
             [*command, "--host", host, "--port", str(port), "--with-parent"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is ours: the store must outlive the drain
         )
         try:
             self._await_readiness(child)

@@ -142,7 +142,7 @@ class TraceLedger:
         return trace
 
     def _note_late(self, trace: Trace, spans: int, now: int) -> None:
-        if trace.outcome is not None:
+        if trace.closed:
             self._meter.late(spans, "warm")
             if trace.amend_at is None:
                 trace.amend_at = self._rules.amend_at(trace, now)
@@ -169,16 +169,14 @@ class TraceLedger:
             self._meter.replace(*replaced)
 
     def _close(self, trace: Trace, reason: str) -> None:
-        """Open -> closed, or gone without a word if none of its spans concerns us."""
+        """Open -> closed, or gone without a word if none of its spans carries usage."""
         del self._open[trace.trace_id]
-        rolled = trace.rollup() if trace.usage else None
-        if rolled is None or not rolled.counts:
+        if not trace.usage:
             self._bury(trace)
             return
         self._closed[trace.trace_id] = trace
-        grade = _grade(rolled, reason)
-        self._meter.close(rolled.service, reason, grade)
-        self._emit(trace, rolled, reason, grade)
+        rolled = trace.rollup()
+        self._emit(trace, rolled, reason, _grade(rolled, reason))
         self._calendar.arm(trace, self._rules.due(trace).at)
 
     def _revisit(self, trace: Trace, now: int) -> None:
@@ -212,7 +210,12 @@ class TraceLedger:
         trace.release()
 
     def _emit(self, trace: Trace, rolled: Rollup, reason: str, grade: str) -> None:
-        """Bring the counters up to the roll-up, and hand out a row if it says anything new."""
+        """Bring the counters up to the roll-up, and hand out a row if it says anything new.
+
+        A trace that another costspan metered whole has its row from there.
+        """
+        if rolled.counts and trace.outcome is None:
+            self._meter.close(rolled.service, reason, grade)
         trace.conclude(rolled)
         version = trace.last_seq * _RANKS + _RANK.get(reason, _RANK_CLOSE)
         row = totals(
@@ -229,7 +232,7 @@ class TraceLedger:
         )
         corrections = self._correct(trace, rolled, version)
         digest = hash(encode_totals([msgspec.structs.replace(row, version=0, reason="")]))
-        if corrections or digest != trace.digest:
+        if rolled.counts and (corrections or digest != trace.digest):
             trace.digest = digest
             self._closings.append(Closing(row, corrections))
 
@@ -273,10 +276,10 @@ class TraceLedger:
 
     def _evict(self, trace: Trace, reason: str) -> None:
         """Write what is known and let it go; its next span starts a new generation."""
-        if trace.outcome is None:
+        if not trace.closed:
             self._meter.evict(reason)
             self._close(trace, reason)
-        if trace.outcome is not None:
+        if trace.closed:
             self._forget(trace)
 
     def _hand_over(self) -> list[Closing]:

@@ -56,7 +56,7 @@ class Rules:
 
     def due(self, trace: Trace) -> Due:
         """What the timers say of a trace, as far as its spans are known."""
-        if trace.outcome is not None:
+        if trace.closed:
             gone = self.gone_at(trace)
             return Due(gone if trace.amend_at is None else min(gone, trace.amend_at), "")
         return min(self._finish(trace), Due(trace.first_seen + self._max_age, MAX_AGE))

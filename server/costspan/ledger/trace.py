@@ -102,6 +102,7 @@ class Trace:
         "armed",
         "arrived_ns",
         "calls",
+        "closed",
         "digest",
         "first_seen",
         "generation",
@@ -132,7 +133,8 @@ class Trace:
         self.usage = False  # holds a record that is no witness
         self.payload = 0  # bytes of the records
         self.size = 0  # as the ledger last counted it
-        self.outcome: Outcome | None = None  # set when it is closed
+        self.closed = False
+        self.outcome: Outcome | None = None  # of a closed trace that counts
         self.known = Known()  # what it leaves to a later generation
         self.rooted = False
         self.digest = 0  # of the totals last emitted
@@ -172,9 +174,11 @@ class Trace:
 
     def conclude(self, rolled: Rollup) -> None:
         """Remember what it came to."""
-        total = rolled.total
-        seconds = (rolled.end_ns - rolled.start_ns) / 1e9
-        self.outcome = Outcome(rolled.service, total.cost, total.calls, seconds)
+        if rolled.counts:
+            total = rolled.total
+            seconds = (rolled.end_ns - rolled.start_ns) / 1e9
+            self.outcome = Outcome(rolled.service, total.cost, total.calls, seconds)
+        self.closed = True
         self.known, self.rooted = rolled.left, rolled.rooted
 
     def release(self) -> None:

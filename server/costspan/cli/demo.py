@@ -131,8 +131,7 @@ def _run(home: Path, stages: Stages, *, json_output: bool, keep: bool) -> None:
 def _play(line: Line, store: Path, stages: Stages) -> Outcome:
     entries = _perform(line, stages)
     trace_ids = sorted({entry.trace_id for entry in entries})
-    endpoint = read_endpoint(store)
-    client = clickhouse_connect.get_client(dsn=endpoint.dsn(), autogenerate_session_id=False)
+    client = _connect(read_endpoint(store))
     try:
         _settle(client, trace_ids, len(entries), stages)
         answers = ask(client, trace_ids)
@@ -155,6 +154,23 @@ def _perform(line: Line, stages: Stages) -> list[Entry]:
             entries += played
             step(done)
     return entries
+
+
+def _connect(endpoint: Endpoint) -> Client:
+    """A client of the store. The exporter makes the tables at its first delivery: wait for them."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        try:
+            client = clickhouse_connect.get_client(
+                dsn=endpoint.dsn(), autogenerate_session_id=False
+            )
+            settled(client, ["0"])
+        except ClickHouseError:
+            if time.monotonic() > deadline:
+                raise
+            threading.Event().wait(0.1)
+        else:
+            return client
 
 
 def _settle(client: Client, trace_ids: Sequence[str], calls: int, stages: Stages) -> None:

@@ -22,6 +22,9 @@ from costspan.demo.verdict import Difference
 
 _BAR = 12
 _EXPENSIVE = 5
+_MONEY = len("$0.0000000")
+_SIDE_BY_SIDE = 108  # columns from which on two tables fit beside each other
+_WIDE = 100  # columns from which on a tree has room for bars
 
 
 def usd(amount: Decimal) -> str:
@@ -36,6 +39,7 @@ class View:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._wide = console.width >= _WIDE
         ascii_only = console.options.ascii_only
         self._guides = (
             ("|   ", "    ", "|-- ", "`-- ") if ascii_only else ("│   ", "    ", "├── ", "└── ")
@@ -53,12 +57,14 @@ class View:
     def tree(self, root: Branch) -> None:
         """A trace as it ran, with the inclusive cost of every span."""
         table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        table.add_column(justify="right", no_wrap=True)
-        table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, overflow="ellipsis")
+        table.add_column(justify="right", no_wrap=True, min_width=_MONEY)
+        if self._wide:
+            table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis", min_width=_MONEY)
         for row in rows(root):
-            table.add_row(self._name(row), _cost(row), self._bar(row.cost, root.cost), _remark(row))
+            bar = [self._bar(row.cost, root.cost)] if self._wide else []
+            table.add_row(self._name(row), _cost(row), *bar, _remark(row))
         self._console.print(Padding(table, (0, 0, 0, 2)))
 
     def shares(self, answers: Answers) -> None:
@@ -68,8 +74,9 @@ class View:
             self._shares("By model", answers.by_model),
             self._shares("By team", answers.by_team),
         ]
-        self._console.print()
-        self._console.print(Columns(tables, padding=(0, 3)))
+        for table in tables if self._console.width < _SIDE_BY_SIDE else [Columns(tables)]:
+            self._console.print()
+            self._console.print(table)
 
     def expensive(self, traces: Sequence[TraceRow]) -> None:
         """The traces at the top of the bill."""
@@ -88,9 +95,12 @@ class View:
 
     def findings(self, answers: Answers) -> None:
         """What stands out, one sentence each."""
-        self._console.print()
-        for sentence in _findings(answers):
-            self._console.print(Padding(sentence, (0, 0, 0, 1)))
+        table = Table.grid(padding=(0, 2))
+        table.add_column(justify="right", style="bold", no_wrap=True)
+        table.add_column()
+        for figure, sentence in _findings(answers):
+            table.add_row(figure, sentence)
+        self._console.print(Padding(table, (1, 0, 0, 2)))
 
     def verdict(self, answers: Answers, calls: int, found: Sequence[Difference]) -> None:
         """The check line, or every difference."""
@@ -171,25 +181,25 @@ def _remark(row: Row) -> Text:
     if row.branch is None:
         return Text()
     span = row.branch.span
-    parts = [f"{span.prompt:,} in, {span.output:,} out"] if span.status else []
-    parts += [f"cache {span.cache}"] if span.cache in {"hit", "write"} else []
+    parts = [f"cache {span.cache}"] if span.cache in {"hit", "write"} else []
     parts += ["failed"] if span.failed else []
+    parts += [f"{_count(span.prompt)} in, {_count(span.output)} out"] if span.status else []
     return Text(" · ".join(parts), style="dim")
 
 
-def _findings(answers: Answers) -> Iterator[Text]:
+def _count(tokens: int) -> str:
+    return f"{tokens / 1000:.1f}k" if tokens >= 1000 else str(tokens)  # noqa: PLR2004 (kilo)
+
+
+def _findings(answers: Answers) -> Iterator[tuple[str, str]]:
     top = answers.traces[0] if answers.traces else None
     if top and answers.total:
         share = 100 * top.cost / answers.total
-        yield _sentence(f"{share:.0f} %", f"of the bill is one trace: {top.name}.")
-    yield _sentence(usd(answers.savings), "saved by prompt caches (reads less writes).")
-    yield _sentence(usd(answers.wasted), "spent on calls that failed and were tried again.")
+        yield f"{share:.0f} %", f"of the bill is one trace: {top.name}."
+    yield usd(answers.savings), "saved by prompt caches, what writing them cost taken off."
+    yield usd(answers.wasted), "spent on calls that failed and were tried again."
     for row in answers.unpriced:
-        yield _sentence(
+        yield (
             f"{row.calls} calls",
-            f"of {row.model} have no price ({row.reason}): unknown is not zero.",
+            f"of {row.model} have no price ({row.reason}): unknown, which is not zero.",
         )
-
-
-def _sentence(figure: str, text: str) -> Text:
-    return Text(f"{figure:>9}  ", style="bold").append(text, style="not bold")

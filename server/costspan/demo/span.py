@@ -10,6 +10,7 @@ from costspan.demo.models import Model, Tokens
 
 AttributeValue = str | int | bool
 _NS = 1_000_000_000
+_STAGGER_NS = 4_000_000  # between the starts of spans that run side by side
 
 
 class Call(NamedTuple):
@@ -48,7 +49,7 @@ class Plan:
         at = start_ns + round(self.seconds * _NS / 2)
         for child in self.children:
             child.starting(at)
-            at = at if self.parallel else child.end_ns
+            at = at + _STAGGER_NS if self.parallel else child.end_ns
 
 
 class Story(NamedTuple):

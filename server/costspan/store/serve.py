@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import signal
 import socket
 import sys
 import threading
@@ -71,7 +72,17 @@ def _server(directory: Path, password: str) -> tuple[uvicorn.Server, Interface, 
         timeout_keep_alive=60,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
-    return uvicorn.Server(config), interface, engine
+    return _Server(config), interface, engine
+
+
+class _Server(uvicorn.Server):
+    """uvicorn raises a signal again once it has stopped: the engine would never be closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.handle_exit)
+        yield
 
 
 @contextmanager
@@ -121,5 +132,7 @@ def _password(directory: Path) -> str:
 
 def _stop_with_parent(server: uvicorn.Server) -> None:
     """The parent holds our stdin: when it is gone, however it went, the store goes too."""
-    sys.stdin.buffer.read()
+    # not through sys.stdin: its lock, held by this thread, would block the interpreter's end
+    while os.read(0, 1024):
+        pass
     server.should_exit = True

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from costspan.dialect import DEFAULT_DIMENSIONS, Dimensions, recognise
 from costspan.model import Hit, LlmCall, Value
+from costspan_pricing import Pricer, load_book
 
 SECOND = 1_000_000_000
 START = 1_790_000_000 * SECOND  # 2026-09-21T14:13:20Z
+BOOK = Path(__file__).parent / "golden" / "book.json"
 
 
 def hit(
@@ -56,3 +59,8 @@ def call_of(
     if call is None:
         raise AssertionError(f"no call in {dict(values)}")
     return call
+
+
+def small_pricer() -> Pricer:
+    """Prices by the goldens' book of a few round rates."""
+    return Pricer(load_book(BOOK))

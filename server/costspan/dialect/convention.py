@@ -60,6 +60,8 @@ def counting(counts: Mapping[str, int], cached: int, row: Emitter | None) -> tup
     Raises ValueError if the emitter is known to count inclusively and can't have.
     """
     stated = counts.get(INPUT, 0)
+    if row is not None and row.counting == EXCLUSIVE:
+        return EXCLUSIVE, BY_EMITTER
     if cached > stated:
         if row is None or not row.certain or INPUT not in counts:
             return EXCLUSIVE, BY_PROOF
@@ -67,7 +69,7 @@ def counting(counts: Mapping[str, int], cached: int, row: Emitter | None) -> tup
             f"{cached} cached tokens exceed the {stated} input tokens that contain them"
         )
     if row is not None:
-        return row.counting, BY_EMITTER
+        return INCLUSIVE, BY_EMITTER
     total = counts.get(TOTAL)
     if total and cached:
         plain = stated + counts.get(OUTPUT, 0)

@@ -30,7 +30,7 @@ def test_names_are_read_from_the_span() -> None:
 
 
 def test_an_agent_without_a_name_is_known_by_its_id() -> None:
-    """The article's budgeted agent sets `agent.id` beside its usage."""
+    """Hand-written agents set a bare `agent.id` beside their usage."""
     assert call_of({**USAGE, "agent.id": "agent-7"}).identity.agent == "agent-7"
 
 
@@ -63,7 +63,7 @@ def test_the_first_candidate_that_says_something_is_the_dimension() -> None:
 @pytest.mark.parametrize(
     ("stated", "address", "expected"),
     [
-        ("google_vertex_ai", "", "gcp.vertex_ai"),  # the article's own spelling
+        ("google_vertex_ai", "", "gcp.vertex_ai"),  # seen in tutorials
         ("OpenAI", "", "openai"),
         ("az.ai.openai", "", "azure.ai.openai"),
         ("AWS", "", "aws.bedrock"),

@@ -43,7 +43,7 @@ def test_the_operation_decides_the_role(operation: str, role: str) -> None:
 
 
 def test_usage_without_operation_or_model_is_a_call() -> None:
-    """The article's own span sets two counts and nothing else."""
+    """Instrumentation written by hand often sets two counts and nothing else."""
     call = call_of(USAGE)
 
     assert (

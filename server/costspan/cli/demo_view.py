@@ -61,7 +61,7 @@ class View:
         table.add_column(justify="right", no_wrap=True, min_width=_MONEY)
         if self._wide:
             table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, overflow="ellipsis", min_width=_MONEY)
+        table.add_column(no_wrap=True, overflow="ellipsis")
         for row in rows(root):
             bar = [self._bar(row.cost, root.cost)] if self._wide else []
             table.add_row(self._name(row), _cost(row), *bar, _remark(row))

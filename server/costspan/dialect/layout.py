@@ -114,11 +114,12 @@ def texts(found: Meanings, values: Mapping[str, Value]) -> dict[str, str]:
     """The first value that says something, for each meaning that has one."""
     said: dict[str, str] = {}
     for meaning, keys in found:
-        for key in keys:
-            value = values[key]
-            if type(value) is not str or len(value) > MOST_TEXT:
-                value = whole(value) if meaning == PARAMETERS else text(value)
-            if value:
-                said[meaning] = value
-                break
+        value = values[keys[0]]
+        if type(value) is str and 0 < len(value) <= MOST_TEXT:  # nearly always
+            said[meaning] = value
+            continue
+        as_text = whole if meaning == PARAMETERS else text
+        stated = next(filter(None, (as_text(values[key]) for key in keys)), "")
+        if stated:
+            said[meaning] = stated
     return said

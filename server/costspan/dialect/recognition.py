@@ -33,7 +33,9 @@ from costspan.model import (
 
 _ERROR = 2  # Status.code
 
-# Raw needles: each costs about 0.4 us per span of a request that holds it anywhere.
+# Raw needles: each costs about 0.4 us per span of a request that holds it anywhere. So a span
+# without usage that names its agent by an id alone, or by traceloop.entity.name outside of a
+# workflow, is not opened: it would bear witness, no more.
 _MARKERS = (
     b".usage.",  # gen_ai.usage.*, llm.usage.*, anthropic.usage.*
     b"llm.token_count.",

@@ -47,17 +47,26 @@ def read(found: Meanings, values: Mapping[str, Value]) -> dict[str, int]:
     """The counts that a span states, by meaning. Raises ValueError that names the key."""
     counts: dict[str, int] = {}
     for meaning, keys in found:
-        for key in keys:
-            value = values[key]
-            if type(value) is not int or not 0 <= value <= MOST_TOKENS:
-                try:
-                    value = count(value)
-                except ValueError as error:
-                    raise ValueError(f"{key}: {error}") from None
-            if value is not None:
-                counts[meaning] = value
-                break
+        value = values[keys[0]]
+        if type(value) is int and 0 <= value <= MOST_TOKENS:  # nearly always
+            counts[meaning] = value
+            continue
+        stated = _first(keys, values)
+        if stated is not None:
+            counts[meaning] = stated
     return counts
+
+
+def _first(keys: tuple[str, ...], values: Mapping[str, Value]) -> int | None:
+    """The first count among several spellings; nonsense is not passed over."""
+    for key in keys:
+        try:
+            stated = count(values[key])
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from None
+        if stated is not None:
+            return stated
+    return None
 
 
 def usage(counts: Mapping[str, int], emitter: Emitter | None) -> Usage:

@@ -129,7 +129,7 @@ def _costs(call: LlmCall, total: int, skip: frozenset[str]) -> bytes:
         sums[CACHE_SAVINGS] = int(charge.savings)
     if call.reported_cost and charge.status != "provider_reported":
         sums[REPORTED] = int(call.reported_cost)
-    double = _pack(total / _ATTOS)
+    double = _pack(total / _ATTOS)  # ints divide to the nearest double
     encoded = [_HEADS[name] + double for name in (TOTAL, DE_FACTO) if name not in skip]
     if TOTAL_EXACT not in skip:
         encoded.append(encode_attribute(TOTAL_EXACT, format_usd(total)))

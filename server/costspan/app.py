@@ -1,7 +1,7 @@
 """The composition root: a Config becomes a running service, started and stopped in order. No logic.
 
-    start  sockets (a busy port ends it here) ▶ store ▶ ledger ▶ exporters ▶ HTTP ▶ gRPC ▶ ready
-    stop   not ready ▶ accept a moment longer ▶ receivers ▶ ledger ▶ exporters ▶ HTTP ▶ store
+    start  sockets (a busy port ends it here) ▶ store ▶ ledger ▶ exporters ▶ receivers ▶ ready
+    stop   not ready ▶ accept a moment longer ▶ receivers ▶ ledger ▶ exporters ▶ health ▶ store
 
 Receivers stop first so that nothing is acked that is not delivered; the ledger before the
 exporters, because what it closes leaves through them.
@@ -30,7 +30,7 @@ from costspan.config import (
 from costspan.config.tree import Protocols
 from costspan.dialect import DEFAULT_DIMENSIONS, wanted
 from costspan.exporter.destination import Destination
-from costspan.exporter.otlp import OtlpGrpc, OtlpHttp
+from costspan.exporter.otlp import MAX_REQUEST_BYTES, OtlpGrpc, OtlpHttp
 from costspan.exporter.retry import RetryPolicy
 from costspan.exporter.runner import Runner
 from costspan.journal.memory import BACKPRESSURE, DROP_OLDEST, MemoryJournal
@@ -80,13 +80,15 @@ class Service:
         self._runners = [self._runner(n, d) for n, d in self._destinations.items()]
         self.pipeline = Pipeline(self.journal, self._meter(), self.telemetry, self._clock)
         self._grpc: GrpcReceiver | None = None
-        self._web: WebServer | None = None
+        self._http: WebServer | None = None  # OTLP/HTTP
+        self._web: WebServer | None = None  # health and metrics: they outlive the drain
 
     def start(self) -> None:
         """Return when spans are accepted. Raises StartError with the sentence to print."""
         protocols = self._config.receivers.otlp.protocols
         self._grpc = self._grpc_receiver(protocols)
-        self._web = self._web_server(protocols)
+        self._http = self._http_receiver(protocols)
+        self._web = self._web_server()
         if self._store is not None:
             self._store.start()
         self._ledger.start()
@@ -94,6 +96,8 @@ class Service:
             runner.start()
         self._watch_health()
         self._web.start()
+        if self._http is not None:
+            self._http.start()
         if self._grpc is not None:
             self._grpc.start()
         self.health.phase = Phase.SERVING
@@ -109,6 +113,8 @@ class Service:
         deadline = self._clock.monotonic() + round(drain.timeout * _SECOND)
         if self._grpc is not None:
             self._grpc.stop(_RECEIVER_GRACE)
+        if self._http is not None:
+            self._http.stop(_RECEIVER_GRACE)
         self._ledger.stop(deadline)
         self.journal.close()
         for runner in self._runners:
@@ -135,7 +141,19 @@ class Service:
             max_recv_bytes=protocols.grpc.max_recv_msg_size_mib << 20,
         )
 
-    def _web_server(self, protocols: Protocols) -> WebServer:
+    def _http_receiver(self, protocols: Protocols) -> WebServer | None:
+        if protocols.http is None:
+            return None
+        app = http_app(
+            self.pipeline.accept,
+            admission=self._admission,
+            telemetry=self.telemetry,
+            instance=self._instance,
+            max_recv_bytes=protocols.http.max_request_body_size,
+        )
+        return WebServer([(listen(str(protocols.http.endpoint), "OTLP/HTTP"), app)])
+
+    def _web_server(self) -> WebServer:
         config = self._config
         health = config.extensions.health_check.endpoint
         metrics = config.service.telemetry.metrics.address
@@ -143,15 +161,6 @@ class Service:
             (listen(str(health), "the health endpoint"), health_app(self.health)),
             (listen(str(metrics), "/metrics"), metrics_app(self.telemetry)),
         ]
-        if protocols.http is not None:
-            app = http_app(
-                self.pipeline.accept,
-                admission=self._admission,
-                telemetry=self.telemetry,
-                instance=self._instance,
-                max_recv_bytes=protocols.http.max_request_body_size,
-            )
-            sites.append((listen(str(protocols.http.endpoint), "OTLP/HTTP"), app))
         return WebServer(sites)
 
     def _meter(self) -> Meter | None:
@@ -239,13 +248,16 @@ class Service:
     def _runner(self, name: str, destination: Destination) -> Runner:
         exporter = self._config.exporters[name]
         retry, batch = exporter.retry_on_failure, exporter.sending_queue.batch
+        most = batch.max_size
+        if not isinstance(exporter, ClickHouseExporter):
+            most = min(most, MAX_REQUEST_BYTES)  # more would leave as one request and a sliver
         return Runner(
             destination,
             self.journal,
             self.telemetry,
             self._clock,
             retry=RetryPolicy(retry.initial_interval, retry.max_interval, retry.multiplier),
-            max_batch_bytes=batch.max_size,
+            max_batch_bytes=most,
             linger=batch.flush_timeout,
         )
 

@@ -44,6 +44,9 @@ class MemoryDestination:
         self.failures: list[Exception] = []
         self.closed = False
 
+    def open(self) -> None:
+        """Nothing to prepare."""
+
     def group(self, frames: Sequence[Frame]) -> list[list[Frame]]:
         return [list(frames)] if frames else []
 

@@ -28,6 +28,10 @@ class Destination(Protocol):
         """The signals that it takes, OWN ones included."""
         ...
 
+    def open(self) -> None:
+        """Make contact before there is anything to deliver. What it raises is no verdict."""
+        ...
+
     def group(self, frames: Sequence[Frame]) -> list[list[Frame]]:
         """Split what was read into deliveries; their order and content depend on `frames` alone."""
         ...

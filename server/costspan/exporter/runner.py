@@ -99,6 +99,7 @@ class Runner:
     # --- the thread ---------------------------------------------------------------------------
 
     def _run(self) -> None:
+        self._open()
         while not self._expired():
             try:
                 if not self._round():
@@ -108,6 +109,13 @@ class Runner:
             except Exception as fault:  # noqa: BLE001 (the boundary of the thread: it must not end)
                 _log.exception("exporter %s: the round failed and is repeated", self.name)
                 self._wait(self._failed(fault))
+
+    def _open(self) -> None:
+        """Meet the destination early: its tables should be there before the first span is."""
+        try:
+            self._destination.open()
+        except Exception as fault:  # noqa: BLE001 (it may be down at the start: deliver tries again)
+            self._failed(fault)
 
     def _round(self) -> bool:
         """Read once and settle what was read. Return False when a drain is complete."""

@@ -25,8 +25,8 @@ SERVICES: Mapping[str, str] = {
     LOGS: "opentelemetry.proto.collector.logs.v1.LogsService",
 }
 MAX_RECV_BYTES = 64 << 20  # opentelemetry-proto, docs/specification.md: RECOMMENDED
-# 25 KB requests on two cores: 0.29 ms of CPU with 16 threads, 0.25 with 8, 0.23 with 4; but each
-# thread may wait for a disk, so not fewer.
+# An empty handler under 25 KB requests on two cores took 0.29 ms of CPU with 16 threads, 0.25 with
+# 8, 0.23 with 4; but each thread may wait for a disk, so not fewer.
 THREADS = 8
 _TRANSPORT = "grpc"
 

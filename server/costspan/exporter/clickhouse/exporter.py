@@ -18,7 +18,7 @@ from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 
-from costspan.errors import Refused, StartError, Undecodable, Unreachable
+from costspan.errors import CostspanError, Refused, StartError, Undecodable, Unreachable
 from costspan.exporter.clickhouse import rows, schema
 from costspan.exporter.clickhouse.connection import Connection, Insert
 from costspan.exporter.clickhouse.dsn import parse_dsn
@@ -83,6 +83,10 @@ class ClickHouse:
         self._timeout = timeout
         self._connection: Connection | None = None
 
+    def open(self) -> None:
+        """Connect and bring the tables into being. Raises Unreachable or Refused."""
+        self._connected()
+
     def group(self, frames: Sequence[Frame]) -> list[list[Frame]]:
         """By signal and by the way they have to take, at most about 8 MiB each."""
         lanes = sorted(((_lane(frame), frame) for frame in frames), key=itemgetter(0))
@@ -90,8 +94,8 @@ class ClickHouse:
 
     def deliver(self, frames: Sequence[Frame]) -> Delivered:
         """Insert one group. Raises Unreachable (try again) or Refused (never again)."""
-        connection = self._connected()
         try:
+            connection = self._connected()
             for insert in self._inserts(frames):
                 connection.insert(insert)
                 self._telemetry.clickhouse_rows.add(insert.rows, self.name, insert.table)
@@ -109,15 +113,23 @@ class ClickHouse:
 
     def _connected(self) -> Connection:
         if self._connection is None:
+            connection = self._connect()
             try:
-                dsn = self._dsn if isinstance(self._dsn, str) else self._dsn()
-            except StartError as error:
-                raise Unreachable(str(error)) from error
-            connection = Connection(parse_dsn(dsn), self._timeout)
-            for fault in schema.apply(connection):
+                faults = schema.apply(connection)
+            except CostspanError:
+                connection.close()
+                raise
+            for fault in faults:
                 _log.warning("exporter %s: %s", self.name, fault)
             self._connection = connection
         return self._connection
+
+    def _connect(self) -> Connection:
+        try:
+            dsn = self._dsn if isinstance(self._dsn, str) else self._dsn()
+        except StartError as error:
+            raise Unreachable(str(error)) from error
+        return Connection(parse_dsn(dsn), self._timeout)
 
     def _reconsider(self, error: Unreachable) -> None:
         """Connect anew, and look at the tables again, if that may help."""

@@ -86,6 +86,9 @@ class OtlpGrpc:
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
 
+    def open(self) -> None:
+        """Nothing to prepare: the first delivery connects."""
+
     def group(self, frames: Sequence[Frame]) -> list[list[Frame]]:
         return request.group(frames, self._max_bytes)
 

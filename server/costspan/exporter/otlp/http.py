@@ -78,6 +78,9 @@ class OtlpHttp:
         self._fresh = True  # no request has used the connection since it was opened
         self._connection = _connection(name, url.scheme, url.hostname, url.port, ca_file, timeout)
 
+    def open(self) -> None:
+        """Nothing to prepare: the first delivery connects."""
+
     def group(self, frames: Sequence[Frame]) -> list[list[Frame]]:
         return request.group(frames, self._max_bytes)
 

@@ -3,55 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from costspan.exporter.clickhouse.exporter import ClickHouse
 from costspan.store.process import EmbeddedStore
-
-
-class RunningStore:
-    """A real store process on a directory of its own."""
-
-    def __init__(self, embedded: EmbeddedStore) -> None:
-        self.embedded = embedded
-        self._clients: list[Client] = []
-
-    @property
-    def dsn(self) -> str:
-        """For the exporter; its database `otel` is shared by the session."""
-        return self.embedded.dsn
-
-    def dsn_of(self, database: str) -> str:
-        """The same store with a database of the test's own."""
-        return self.embedded.endpoint.dsn(database)
-
-    @property
-    def directory(self) -> Path:
-        return self.embedded.directory
-
-    def client(self, database: str | None = None) -> Client:
-        """A clickhouse-connect client; the fixture closes it."""
-        endpoint = self.embedded.endpoint
-        client = clickhouse_connect.get_client(
-            host=endpoint.host,
-            port=endpoint.port,
-            username=endpoint.user,
-            password=endpoint.password,
-            autogenerate_session_id=False,
-            dedicated_pool=True,
-        )
-        if database:
-            client.database = database
-        self._clients.append(client)
-        return client
-
-    def stop(self) -> None:
-        for client in self._clients:
-            client.close()
-        self.embedded.stop()
+from costspan.telemetry import Telemetry
+from integration.running_store import RunningStore
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +23,21 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore]:
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    """A database of the test's own."""
+    return "".join(c if c.isalnum() else "_" for c in request.node.name)[:60]
+
+
+@pytest.fixture
+def destination(store: RunningStore, database: str) -> Iterator[ClickHouse]:
+    made = ClickHouse("clickhouse", store.dsn_of(database), Telemetry(), writer="w1")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(store: RunningStore, database: str) -> Client:
+    return store.client(database)

@@ -10,30 +10,19 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Protocol
 
 import lz4.frame  # type: ignore[import-untyped]  # ships no types
 import pytest
 import urllib3
-from clickhouse_connect.driver.client import Client
 
 from costspan.errors import StartError
 from costspan.store.endpoint import FILE, read_endpoint
 from costspan.store.process import EmbeddedStore
-
-
-class Store(Protocol):
-    embedded: EmbeddedStore
-
-    @property
-    def dsn(self) -> str: ...
-    @property
-    def directory(self) -> Path: ...
-    def client(self, database: str | None = None) -> Client: ...
+from integration.running_store import RunningStore
 
 
 def ask(
-    store: Store, query: str = "", body: bytes = b"", method: str = "POST", **headers: str
+    store: RunningStore, query: str = "", body: bytes = b"", method: str = "POST", **headers: str
 ) -> urllib3.BaseHTTPResponse:
     """One bare request with the store's credentials, as curl would send it."""
     endpoint = store.embedded.endpoint
@@ -47,7 +36,7 @@ def ask(
         )
 
 
-def test_a_client_inserts_and_reads_every_way_that_it_knows(store: Store) -> None:
+def test_a_client_inserts_and_reads_every_way_that_it_knows(store: RunningStore) -> None:
     """insert, raw_insert, command and query of clickhouse-connect work, parameters included."""
     client = store.client()
     client.command("CREATE DATABASE IF NOT EXISTS ways")
@@ -88,7 +77,7 @@ def test_a_client_inserts_and_reads_every_way_that_it_knows(store: Store) -> Non
     ],
 )
 def test_bare_http_is_answered_as_clickhouse_does(
-    store: Store, query: str, body: bytes, headers: dict[str, str], status: int, text: str
+    store: RunningStore, query: str, body: bytes, headers: dict[str, str], status: int, text: str
 ) -> None:
     """Query in URL, body or both; settings; compression; errors with code, status and text."""
     answer = ask(store, query, body, **headers)
@@ -99,7 +88,7 @@ def test_bare_http_is_answered_as_clickhouse_does(
     assert answer.headers["X-ClickHouse-Query-Id"]
 
 
-def test_the_answer_carries_the_headers_that_clients_read(store: Store) -> None:
+def test_the_answer_carries_the_headers_that_clients_read(store: RunningStore) -> None:
     """Summary, format, time zone and the query id that was given."""
     answer = ask(store, "query_id=mine", b"SELECT number FROM numbers(3) FORMAT JSONEachRow")
 
@@ -109,7 +98,7 @@ def test_the_answer_carries_the_headers_that_clients_read(store: Store) -> None:
     assert '"read_rows": "3"' in answer.headers["X-ClickHouse-Summary"]
 
 
-def test_a_get_may_only_read(store: Store) -> None:
+def test_a_get_may_only_read(store: RunningStore) -> None:
     """A GET that writes is refused, as ClickHouse refuses it."""
     read = ask(store, "query=SELECT+1", method="GET")
     wrote = ask(store, "query=CREATE+DATABASE+by_get", method="GET")
@@ -118,7 +107,7 @@ def test_a_get_may_only_read(store: Store) -> None:
     assert b"READONLY" in wrote.data
 
 
-def test_nobody_enters_without_the_password(store: Store) -> None:
+def test_nobody_enters_without_the_password(store: RunningStore) -> None:
     """Header, Basic and URL credentials open the door; wrong or missing ones are a 403."""
     endpoint = store.embedded.endpoint
     basic = urllib3.make_headers(basic_auth=f"{endpoint.user}:{endpoint.password}")
@@ -138,7 +127,7 @@ def test_nobody_enters_without_the_password(store: Store) -> None:
     assert (ping.status, ping.data) == (200, b"Ok.\n")
 
 
-def test_only_the_owner_can_read_where_the_store_is(store: Store) -> None:
+def test_only_the_owner_can_read_where_the_store_is(store: RunningStore) -> None:
     """The directory is 0700, store.json is 0600 and names the running endpoint."""
     assert stat.S_IMODE(store.directory.stat().st_mode) == 0o700
     assert stat.S_IMODE((store.directory / FILE).stat().st_mode) == 0o600
@@ -146,13 +135,13 @@ def test_only_the_owner_can_read_where_the_store_is(store: Store) -> None:
     assert store.dsn == store.embedded.endpoint.dsn("otel")
 
 
-def test_the_engine_stays_out_of_this_process(store: Store) -> None:
-    """chDB is loaded by the child alone."""
+def test_the_engine_stays_out_of_this_process(store: RunningStore) -> None:
+    """The child alone has chDB loaded."""
     assert store.embedded.pid != os.getpid()
     assert not [name for name in sys.modules if name == "chdb" or name.startswith("chdb.")]
 
 
-def test_a_second_store_on_a_directory_is_refused_with_a_sentence(store: Store) -> None:
+def test_a_second_store_on_a_directory_is_refused_with_a_sentence(store: RunningStore) -> None:
     """The lock names the process that holds it; the exit code of the process is 1."""
     second = EmbeddedStore(store.directory)
     with pytest.raises(StartError, match=f"another store .process {store.embedded.pid}. runs on"):
@@ -167,7 +156,7 @@ def test_a_second_store_on_a_directory_is_refused_with_a_sentence(store: Store) 
     assert done.stderr.startswith(b"costspan.store: another store")
 
 
-def test_statements_run_beside_each_other(store: Store) -> None:
+def test_statements_run_beside_each_other(store: RunningStore) -> None:
     """A statement that waits does not hold up another one."""
     slow_done = threading.Event()
 

@@ -1,0 +1,85 @@
+"""Records to columns: every field has a column, every column of the table that we fill exists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from costspan.exporter.clickhouse.rows import call_block, stored, totals_block
+from costspan.exporter.clickhouse.schema import TRACE_COLUMNS, migrations
+from costspan.model import WITNESS, Charge, Line
+from costspan.wire.block import block
+from records import call, totals
+from unit.clickhouse.native_reader import read_block
+
+amounts = st.integers(1 - 10**38, 10**38 - 1)
+
+
+def columns_of(table: str) -> Iterator[str]:
+    """Names of the columns that an INSERT may name, from the statement itself; Nested flattened."""
+    sql = next(m.sql for m in migrations() if m.name.endswith(table))
+    body = sql[sql.index("\n(\n") : sql.index("\nENGINE")]
+    prefix = ""
+    for line in body.splitlines():
+        if "INDEX" in line or "MATERIALIZED" in line:
+            continue
+        if nested := re.match(r"    (\w+) Nested$", line):
+            prefix = f"{nested[1]}."
+        elif column := re.match(r"    (?:    )?(\w+) [A-Z]", line):
+            yield (prefix if line.startswith("        ") else "") + column[1]
+        if line.startswith("    )"):
+            prefix = ""
+
+
+def test_every_column_of_the_tables_is_written() -> None:
+    """The block and the CREATE TABLE name the same columns: none is forgotten on either side."""
+    assert set(call_block([call()]).columns) == set(columns_of("llm_calls"))
+    assert set(totals_block([totals()]).columns) == set(columns_of("trace_totals_parts"))
+    assert tuple(columns_of("otel_traces")) == TRACE_COLUMNS
+    assert tuple(read_block(block([]))) == TRACE_COLUMNS
+
+
+@given(st.lists(st.tuples(amounts, amounts, st.integers(0, 2**64 - 1)), min_size=1, max_size=4))
+def test_money_and_counts_are_exact(values: list[tuple[int, int, int]]) -> None:
+    """Total, price and quantity of every call come back as the integers that went in."""
+    calls = [
+        call(charge=Charge("priced", "", str(total), lines=(Line("input", n, str(usd), str(usd)),)))
+        for total, usd, n in values
+    ]
+    columns = read_block(call_block(calls).encode())
+
+    assert columns["CostUsd"] == [total for total, _, _ in values]
+    assert columns["Lines.UsdPerUnit"] == [[usd] for _, usd, _ in values]
+    assert columns["Lines.Quantity"] == [[n] for _, _, n in values]
+
+
+def test_unknown_is_null() -> None:
+    """No price is no number; no usage is said, and its columns are not to be read as counts."""
+    columns = read_block(call_block([call(usage=None, charge=Charge())]).encode())
+
+    assert [columns[name] for name in ("CostUsd", "ListCostUsd", "SavingsUsd")] == [[None]] * 3
+    assert (columns["UsageKnown"], columns["Usage"]) == ([False], [{}])
+
+
+def test_nonsense_counts_do_not_poison_a_block() -> None:
+    """A count below zero or beyond 64 bits is brought into the column's range."""
+    columns = read_block(call_block([call(usage={"input": -1, "output": 2**70})]).encode())
+
+    assert columns["Usage"] == [{"input": 0, "output": 2**64 - 1}]
+
+
+def test_a_witness_is_no_row() -> None:
+    """It names an agent and carries no usage."""
+    assert stored([call(role=WITNESS), call()]) == [call()]
+
+
+def test_a_tally_is_three_flat_maps() -> None:
+    """Cost, calls and usage per model and agent in a shape that SQL can sum."""
+    columns = read_block(totals_block([totals()]).encode())
+
+    assert columns["ModelCostUsd"] == [{"gpt-4o": 3500000000000000}]
+    assert columns["AgentCalls"] == [{"planner": 2}]
+    assert columns["ModelUsage"] == [{"input gpt-4o": 1000}]

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from costspan.ledger.forest import Forest
 from costspan.model import AGGREGATE, ALREADY_METERED, CUMULATIVE, LEAF, TOKEN_COUNTER, LlmCall
+from costspan_pricing.usage import PROMPT
 
 FALLBACK, COVERED, DUPLICATE = "fallback", "covered", "duplicate"
 NOT_INFERENCE, NO_USAGE = "not_inference", "no_usage"
@@ -23,17 +24,8 @@ BILLED = frozenset({LEAF, FALLBACK})
 
 _NEVER = frozenset({TOKEN_COUNTER, CUMULATIVE})
 _TELLS_OF_A_CALL = {AGGREGATE: 0, LEAF: 1, ALREADY_METERED: 2}  # who bills an equal response id
-_INPUT = (
-    "input",
-    "cache_read",
-    "cache_write_5m",
-    "cache_write_1h",
-    "cache_write_12h",
-    "audio_input",
-    "image_input",
-    "cache_read_audio",
-)
-_OUTPUT = ("output", "audio_output", "image_output")  # reasoning lies inside output
+_INPUT = frozenset(PROMPT)
+_OUTPUT = frozenset({"output", "audio_output", "image_output"})  # reasoning lies inside output
 
 Tokens = tuple[int, int]  # in, out
 
@@ -76,8 +68,13 @@ def bill(forest: Forest, known: Known = Known()) -> Bills:  # noqa: B008  (immut
 
 def tokens(call: LlmCall) -> Tokens:
     """The prompt and completion tokens of a call, in every class of price."""
-    usage = call.usage or {}
-    return sum(usage.get(unit, 0) for unit in _INPUT), sum(usage.get(unit, 0) for unit in _OUTPUT)
+    tokens_in = tokens_out = 0
+    for unit, quantity in (call.usage or {}).items():
+        if unit in _INPUT:
+            tokens_in += quantity
+        elif unit in _OUTPUT:
+            tokens_out += quantity
+    return tokens_in, tokens_out
 
 
 class _Winner(NamedTuple):
@@ -128,8 +125,10 @@ class _Below:
 
     def cover(self, call: LlmCall, winners: _Winners) -> bool:
         """True if the call's tokens are contained in those of other calls below it."""
+        if not self.settled:
+            return False
         wanted_in, wanted_out = tokens(call)
-        if not self.settled or (call.usage and not (wanted_in or wanted_out)):
+        if call.usage and not (wanted_in or wanted_out):
             return False  # it counts what is no token, and nobody below says how much of it
         held_in, held_out = self.tokens_in, self.tokens_out
         if call.response_id in self.responses:  # the same call: it does not cover itself

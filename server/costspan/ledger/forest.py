@@ -14,6 +14,7 @@ from costspan.wire import Head
 
 ROOT = bytes(8)
 """The parent id of a span that has none."""
+_ERROR = 2  # Status.code of opentelemetry-proto
 
 
 class Forest(NamedTuple):
@@ -26,6 +27,9 @@ class Forest(NamedTuple):
     root: Head | None  # without a parent, earliest start, smallest id
     roots: int  # spans without a parent
     orphans: int  # spans whose parent is not here
+    errors: int  # spans that ended in one
+    start_ns: int  # the first; a time of 0 is no time
+    end_ns: int  # the last
     cycles: int  # each cut at its smallest span id
     links: Mapping[bytes, bytes]  # span -> parent, without cycles
 
@@ -38,21 +42,36 @@ def plant(calls: Iterable[LlmCall], heads: Iterable[Head]) -> Forest:
     """Build the forest. The same set of records gives the same forest, in any order."""
     kept = _richest_copies(calls)
     spans = _latest_heads(heads, kept)
-    links = {span_id: head.parent_span_id for span_id, head in spans.items()}
+    links: dict[bytes, bytes] = {}
+    roots: list[Head] = []
+    orphans = errors = start_ns = end_ns = 0
+    for span_id, head in spans.items():
+        _, _, parent, start, end, _, _, status = head
+        links[span_id] = parent
+        if parent == ROOT:
+            roots.append(head)
+        elif parent not in spans:
+            orphans += 1
+        errors += status == _ERROR
+        start_ns = min(start_ns or start, start or start_ns)
+        end_ns = max(end_ns, end)
     cycles = _cut_cycles(links)
     memo: dict[bytes, bytes] = {}
     above = {span_id: _climb(links[span_id], links, kept, memo) for span_id in kept}
-    roots = [head for head in spans.values() if head.parent_span_id == ROOT]
+    root = min(roots, key=lambda head: (head.start_ns, head.span_id), default=None)
     return Forest(
-        calls=kept,
-        spans=spans,
-        above=above,
-        order=_children_first(above),
-        root=min(roots, key=lambda head: (head.start_ns, head.span_id), default=None),
-        roots=len(roots),
-        orphans=sum(parent != ROOT and parent not in spans for parent in links.values()),
-        cycles=cycles,
-        links=links,
+        kept,
+        spans,
+        above,
+        _children_first(above),
+        root,
+        len(roots),
+        orphans,
+        errors,
+        start_ns,
+        max(start_ns, end_ns),  # clocks step back
+        cycles,
+        links,
     )
 
 

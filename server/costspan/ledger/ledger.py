@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import NamedTuple
 
-import msgspec
-
 from costspan.ledger.forest import span_key
 from costspan.ledger.graveyard import Graveyard
 from costspan.ledger.meter import Meter
@@ -218,22 +216,15 @@ class TraceLedger:
             self._meter.close(rolled.service, reason, grade)
         trace.conclude(rolled)
         version = trace.last_seq * _RANKS + _RANK.get(reason, _RANK_CLOSE)
-        row = totals(
-            rolled,
-            Stamp(
-                trace.trace_id,
-                self._writer,
-                trace.generation,
-                version,
-                reason,
-                grade,
-                trace.arrived_ns,
-            ),
-        )
         corrections = self._correct(trace, rolled, version)
-        digest = hash(encode_totals([msgspec.structs.replace(row, version=0, reason="")]))
-        if rolled.counts and (corrections or digest != trace.digest):
+        if not rolled.counts:
+            return
+        key = (trace.trace_id, self._writer, trace.generation)
+        row = totals(rolled, Stamp(*key, 0, "", grade, trace.arrived_ns))
+        digest = hash(encode_totals([row]))
+        if corrections or digest != trace.digest:
             trace.digest = digest
+            row.version, row.reason = version, reason
             self._closings.append(Closing(row, corrections))
 
     def _correct(self, trace: Trace, rolled: Rollup, version: int) -> list[LlmCall]:

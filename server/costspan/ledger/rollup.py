@@ -5,7 +5,7 @@ It never prices: it decides which of the charges count, says whose they are, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from costspan.model import ALREADY_METERED, WITNESS, Identity, LlmCall, Tally, T
 from costspan.wire import Head
 
 _ERROR = 2  # Status.code of opentelemetry-proto
+_NOBODY = Identity()
 
 
 class Decision(NamedTuple):
@@ -38,6 +39,15 @@ class Decision(NamedTuple):
         )
 
 
+class _Money(NamedTuple):
+    """A charge as ints; 0 where it is unknown."""
+
+    known: bool
+    cost: int
+    list_cost: int
+    savings: int
+
+
 @dataclass(slots=True)
 class Sums:
     """Billed calls added up. Money in attos."""
@@ -50,16 +60,16 @@ class Sums:
     unpriced: int = 0
     usage: dict[str, int] = field(default_factory=dict)
 
-    def add(self, call: LlmCall) -> None:
-        cost = call.charge.attos
+    def add(self, call: LlmCall, money: _Money) -> None:
         self.calls += 1
-        self.unpriced += cost is None
-        self.cost += cost or 0
-        self.list_cost += int(call.charge.list_total or cost or 0)
-        self.savings += int(call.charge.savings or 0)
-        self.error_cost += (cost or 0) if call.status == _ERROR else 0
+        self.unpriced += not money.known
+        self.cost += money.cost
+        self.list_cost += money.list_cost
+        self.savings += money.savings
+        self.error_cost += money.cost if call.status == _ERROR else 0
+        usage = self.usage
         for unit, quantity in (call.usage or {}).items():
-            self.usage[unit] = self.usage.get(unit, 0) + quantity
+            usage[unit] = usage.get(unit, 0) + quantity
 
     def tally(self) -> Tally:
         return Tally(str(self.cost), self.calls, _ordered(self.usage))
@@ -117,17 +127,17 @@ def rollup(
     bills = bill(forest, known)
     decisions = _decisions(forest, bills.reasons)
     billed = [held for held in decisions.values() if held.billed]
+    total, by_model, by_agent = _add_up(billed)
     root = forest.calls.get(forest.root.span_id) if forest.root else None
-    start_ns, end_ns = _bounds(forest)
     return Rollup(
         decisions=decisions,
-        total=_sums(billed, lambda _: "").get("", Sums()),
-        by_model=_sums(billed, lambda held: model_of(held.call)),
-        by_agent=_sums(billed, lambda held: held.identity.agent),
+        total=total,
+        by_model=by_model,
+        by_agent=by_agent,
         spans=len(forest.spans),
-        errors=sum(head.status == _ERROR for head in forest.spans.values()),
-        start_ns=start_ns,
-        end_ns=end_ns,
+        errors=forest.errors,
+        start_ns=forest.start_ns,
+        end_ns=forest.end_ns,
         rooted=forest.root is not None,
         whole=_whole(forest),
         root_name=root.name if root else "",
@@ -192,7 +202,7 @@ def _identities(forest: Forest) -> dict[bytes, Identity]:
     An agent is not taken from a root that is no ancestor: its sub-agents' lost spans are not its.
     """
     root = forest.calls.get(forest.root.span_id) if forest.root else None
-    stray = Identity()
+    stray = _NOBODY
     if root is not None:
         own = root.identity
         stray = Identity(user=own.user, session=own.session, conversation=own.conversation)
@@ -204,6 +214,8 @@ def _identities(forest: Forest) -> dict[bytes, Identity]:
 
 
 def _inherit(own: Identity, above: Identity) -> Identity:
+    if above == _NOBODY:
+        return own
     return Identity(
         agent=own.agent or above.agent,
         workflow=own.workflow or above.workflow,
@@ -219,7 +231,7 @@ def _trace_identity(root: LlmCall | None, billed: Iterable[Decision]) -> Identit
     """The root's, else that of the earliest billed call which says it."""
     who = root.identity if root else Identity()
     for held in sorted(billed, key=_start):
-        who = _inherit(who, held.identity)
+        who = _inherit(who, held.identity) if who != _NOBODY else held.identity
     return who
 
 
@@ -232,25 +244,38 @@ def _earliest_service(decisions: Iterable[Decision]) -> str:
     return earliest.call.service if earliest else ""
 
 
-def _sums(billed: Iterable[Decision], key: Callable[[Decision], str]) -> dict[str, Sums]:
-    groups: dict[str, Sums] = {}
+def _add_up(billed: Iterable[Decision]) -> tuple[Sums, dict[str, Sums], dict[str, Sums]]:
+    """The total, by model, by agent."""
+    total = Sums()
+    by_model: dict[str, Sums] = {}
+    by_agent: dict[str, Sums] = {}
     for held in billed:
-        groups.setdefault(key(held), Sums()).add(held.call)
-    return groups
+        call = held.call
+        money = _money(call)
+        for sums in (
+            total,
+            by_model.setdefault(model_of(call), Sums()),
+            by_agent.setdefault(held.identity.agent, Sums()),
+        ):
+            sums.add(call, money)
+    return total, by_model, by_agent
 
 
-def _bounds(forest: Forest) -> tuple[int, int]:
-    """First start and last end. A time of 0 is no time; an end before the start is the start."""
-    start_ns = min((head.start_ns for head in forest.spans.values() if head.start_ns), default=0)
-    end_ns = max((head.end_ns for head in forest.spans.values()), default=0)
-    return start_ns, max(start_ns, end_ns)
+def _money(call: LlmCall) -> _Money:
+    charge = call.charge
+    cost = charge.attos or 0
+    list_cost = int(charge.list_total) if charge.list_total else cost
+    return _Money(bool(charge.total), cost, list_cost, int(charge.savings or 0))
 
 
 def _whole(forest: Forest) -> bool:
     root = forest.root
-    if root is None or forest.orphans or forest.cycles:
-        return False
-    return all(head.end_ns <= root.end_ns for head in forest.spans.values())
+    return (
+        root is not None
+        and not forest.orphans
+        and not forest.cycles
+        and forest.end_ns <= max(root.end_ns, forest.start_ns)
+    )
 
 
 def _flags(forest: Forest, reasons: Mapping[bytes, str]) -> Iterator[str]:

@@ -86,11 +86,13 @@ class Held:
     def correct(self, decision: Decision) -> bool:
         """Remember what the row has to say. Return True if it says something else."""
         call = decision.call
-        arrived = _encode((call.billed, call.billed_reason, call.identity))
-        wanted = _encode((decision.billed, decision.reason, decision.identity))
-        said = arrived if self.shown == b"" else self.shown
-        self.shown = wanted
-        return said != wanted
+        arrived = (call.billed, call.billed_reason, call.identity)
+        wanted = (decision.billed, decision.reason, decision.identity)
+        if self.shown == b"" and arrived == wanted:
+            return False
+        said = _encode(arrived) if self.shown == b"" else self.shown
+        self.shown = _encode(wanted)
+        return said != self.shown
 
 
 class Trace:
@@ -169,7 +171,8 @@ class Trace:
     def rollup(self) -> Rollup:
         """Unpack and roll up."""
         known = self.grave.known if self.grave else Known()
-        heads = (Head(self.trace_id, *rest) for rest in _REST.iter_unpack(self.heads))
+        make, trace_id = Head._make, self.trace_id
+        heads = [make((trace_id, *rest)) for rest in _REST.iter_unpack(self.heads)]
         return rollup([held.call for held in self.calls.values()], heads, known)
 
     def conclude(self, rolled: Rollup) -> None:

@@ -11,9 +11,11 @@ from costspan.model import AGGREGATE, CUMULATIVE, LEAF, Charge, Line, LlmCall
 from costspan_pricing import Context, InvalidUsage, Pricer, Quote, Reason, Usage
 
 _PRICED_ROLES = frozenset({LEAF, AGGREGATE, CUMULATIVE})
+_NAMELESS = frozenset({Reason.UNKNOWN_MODEL, Reason.ALIAS_MISSING})
 _SECOND = 1_000_000_000
 _CACHED = ("cache_read", "cache_read_audio")
 _NO_COUNT = "cached_response:priced as counted"
+_REPORTED = "reported"
 _BY_REQUEST = "model=request"  # the response names a model that the book does not know
 
 
@@ -32,7 +34,13 @@ def price(call: LlmCall, pricer: Pricer) -> None:
     charge = _charge(_quote(call, usage, pricer), call)
     if charge.status == "unpriced" and call.reported_cost:
         # Nothing of ours is known, so theirs is the total; its list price or parts are not.
-        charge = Charge("provider_reported", total=call.reported_cost, assumed=charge.assumed)
+        # The reference keeps a second costspan on the way from billing it again.
+        charge = Charge(
+            "provider_reported",
+            total=call.reported_cost,
+            price_ref=_REPORTED,
+            assumed=charge.assumed,
+        )
     call.charge = charge
 
 
@@ -40,7 +48,7 @@ def _quote(call: LlmCall, usage: Usage | None, pricer: Pricer) -> Quote:
     """The quote for the model that answered, else for the one that was asked."""
     answered, asked = call.response_model, call.request_model
     quote = pricer.quote(usage, _context(call, answered or asked))
-    if quote.reason == Reason.UNKNOWN_MODEL and answered and asked and asked != answered:
+    if quote.reason in _NAMELESS and answered and asked and asked != answered:
         second = pricer.quote(usage, _context(call, asked))
         if second.status == "priced":
             return _marked(second, _BY_REQUEST)

@@ -37,6 +37,9 @@ class Scripted:
         self.attempted = threading.Event()
         self.closed = threading.Event()
 
+    def open(self) -> None:
+        """Nothing to prepare."""
+
     def group(self, frames: Sequence[Frame]) -> list[list[Frame]]:
         """One group per signal."""
         groups = [[f for f in frames if f.signal == signal] for signal in (TRACES, LOGS)]

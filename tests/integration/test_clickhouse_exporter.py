@@ -288,17 +288,18 @@ def test_a_dropped_table_comes_back(destination: ClickHouse, client: Client) -> 
     assert count(client, "llm_calls") == 1
 
 
-def test_rows_are_counted_by_table(store: RunningStore, database: str) -> None:
-    """The metric says how many rows each table took."""
+def test_rows_are_counted_by_the_table_where_they_end(store: RunningStore, database: str) -> None:
+    """A few spans travel as a block and many as OTLP: both are rows of otel_traces."""
     telemetry = Telemetry()
     made = ClickHouse("clickhouse", store.dsn_of(database), telemetry)
-    made.deliver(
-        [spans_frame(request(span(start_ns=NOW), span(start_ns=NOW)), calls=[call()], items=2)]
-    )
+    many = request(*[span({"n": number}, start_ns=NOW) for number in range(600)])
+    made.deliver([spans_frame(request(span(start_ns=NOW)), calls=[call()])])
+    made.deliver([spans_frame(many, seq=2, items=600)])
     made.close()
 
     assert telemetry.clickhouse_rows.exact("clickhouse", "llm_calls") == 1
-    assert telemetry.clickhouse_rows.exact("clickhouse", "otel_traces_otlp") == 2
+    assert telemetry.clickhouse_rows.exact("clickhouse", "otel_traces") == 601
+    assert count(store.client(database), "otel_traces") == 601
 
 
 def test_several_destinations_may_start_at_once(store: RunningStore, database: str) -> None:

@@ -38,7 +38,9 @@ _SHUTDOWN_SECONDS = 10
 def serve(directory: Path, host: str, port: int, *, with_parent: bool) -> None:
     """Run until SIGTERM, SIGINT or, `with_parent`, the end of stdin. Raises StartError."""
     directory = directory.resolve()
+    directory = directory.resolve()
     with _locked(directory), _listening(host, port) as listener:
+        os.chdir(directory)  # the engine keeps a cache in its working directory
         os.chdir(directory)  # the engine keeps compiled format schemas in ./__cache__
         password = _password(directory)
         server, interface, engine = _server(directory, password)

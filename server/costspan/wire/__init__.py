@@ -3,7 +3,9 @@
 `scan`, `splice`, `heads` and `block` are the seam: a compiled twin may replace these four.
 """
 
+from costspan.wire.block import block
 from costspan.wire.heads import HEAD, HEAD_SIZE, Head, heads, unpack_heads
+from costspan.wire.nested import nested
 from costspan.wire.request import count, cut, readable
 from costspan.wire.scan import scan
 from costspan.wire.splice import splice
@@ -13,10 +15,12 @@ __all__ = [
     "HEAD",
     "HEAD_SIZE",
     "Head",
+    "block",
     "count",
     "cut",
     "encode_attribute",
     "heads",
+    "nested",
     "readable",
     "scan",
     "splice",

@@ -85,6 +85,15 @@ def test_the_version_decides_the_way(version: str, way: str) -> None:
     assert strategy_for(version) == way
 
 
+def test_structure_and_few_spans_come_as_blocks() -> None:
+    """A named way is taken, except where a schema can't name what is in the spans."""
+    named = ClickHouse("clickhouse", "clickhouse://h", Telemetry(), strategy=OTLP)
+    free = ClickHouse("clickhouse", "clickhouse://h", Telemetry())
+
+    assert (named._way(PLAIN, 1), named._way(PAIRS, 10_000)) == (OTLP, NATIVE)
+    assert free._way(PLAIN, 1) == NATIVE
+
+
 def test_a_store_that_is_not_there_yet_is_waited_for() -> None:
     """The callable that gives the DSN may fail for now."""
 

@@ -46,15 +46,18 @@ def test_two_runs_on_one_directory_agree_with_their_own_books(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_without_a_terminal_it_is_plain_text_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    done = run(NO_COLOR="1", COLUMNS="100", TMPDIR=str(tmp_path))
+def test_without_a_terminal_it_is_plain_ascii_if_need_be_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    done = run(NO_COLOR="1", COLUMNS="80", TMPDIR=str(tmp_path), PYTHONIOENCODING="ascii")
 
     assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
     assert "\x1b" not in done.stdout + done.stderr
-    assert "to the last digit" in done.stdout
+    assert "last digit" in done.stdout
     assert "invoke_agent browser" in done.stdout
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert max(map(len, done.stdout.splitlines())) <= 80
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
+import sys
 import tempfile
 import threading
 import time
@@ -105,12 +107,19 @@ def _home(directory: Path | None) -> Iterator[Path]:
         yield Path(temporary)
 
 
+def _stdout() -> Console:
+    """A console that never fails for a character that the terminal can't show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    return Console()
+
+
 def _run(home: Path, stages: Stages, *, json_output: bool, keep: bool) -> None:
     ports = free_ports()
     store = home / "store"
     config = configuration(ports, {"clickhouse": {"directory": str(store)}})
     line = Line(config, ports, home / "costspan.log")
-    stdout = Console()
+    stdout = _stdout()
     with stages:
         with stages.stage("Starting costspan and its store", None):
             line.start()

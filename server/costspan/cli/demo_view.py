@@ -184,7 +184,7 @@ def _remark(row: Row) -> Text:
     parts = [f"cache {span.cache}"] if span.cache in {"hit", "write"} else []
     parts += ["failed"] if span.failed else []
     parts += [f"{_count(span.prompt)} in, {_count(span.output)} out"] if span.status else []
-    return Text(" · ".join(parts), style="dim")
+    return Text(", ".join(parts), style="dim")
 
 
 def _count(tokens: int) -> str:

@@ -7,7 +7,14 @@ from contextlib import contextmanager
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+)
+from rich.text import Text
 
 
 class Stages:
@@ -19,8 +26,8 @@ class Stages:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(complete_style="magenta", finished_style="green", pulse_style="magenta"),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            _Count(),
+            _Elapsed(),
             console=console,
             disable=not self._live,
         )
@@ -45,3 +52,18 @@ class Stages:
         yield lambda done: self._progress.update(task, completed=done)
         if total is None:
             self._progress.update(task, total=1, completed=1)
+
+
+class _Count(ProgressColumn):
+    """How many of how many, for stages that know it."""
+
+    def render(self, task: Task) -> Text:
+        known = task.total is not None and task.total > 1
+        return Text(f"{task.completed:.0f}/{task.total:.0f}" if known else "")
+
+
+class _Elapsed(ProgressColumn):
+    """Seconds since the stage began; rich's own column is yellow, which a light ground swallows."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_time or task.elapsed or 0:.1f} s", style="dim")

@@ -226,6 +226,7 @@ class Service:
             self.telemetry,
             writer=self._instance,
             timeout=exporter.timeout,
+            ca_file=exporter.tls.ca_file,
         )
 
     def _reader_specs(self) -> list[ReaderSpec]:

@@ -46,12 +46,12 @@ class Insert(NamedTuple):
 class Connection:
     """A connected client. Every method raises Unreachable or Refused."""
 
-    def __init__(self, dsn: Dsn, timeout: float) -> None:
+    def __init__(self, dsn: Dsn, timeout: float, ca_file: str | None = None) -> None:
         self._dsn = dsn
         # it logs every failed request; the runner says so once
         logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
         with _our_errors():
-            self._client = _client(dsn, timeout)
+            self._client = _client(dsn, timeout, ca_file)
         self.database = dsn.database
 
     @property
@@ -94,13 +94,14 @@ class Connection:
         self._client.close()
 
 
-def _client(dsn: Dsn, timeout: float) -> Client:
+def _client(dsn: Dsn, timeout: float, ca_file: str | None) -> Client:
     return clickhouse_connect.get_client(
         host=dsn.host,
         port=dsn.port,
         username=dsn.user,
         password=dsn.password,
         interface="https" if dsn.secure else "http",
+        ca_cert=ca_file or "",
         connect_timeout=_CONNECT_SECONDS,
         send_receive_timeout=timeout,
         compress=False,

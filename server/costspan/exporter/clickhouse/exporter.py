@@ -58,7 +58,7 @@ _RECONNECT = frozenset({UNREACHABLE, LOGIN, SCHEMA_DRIFT})
 
 
 class ClickHouse:
-    """A destination that is a ClickHouse server, embedded or not. Connects at the first delivery.
+    """A destination that is a ClickHouse server, embedded or not.
 
     `dsn` may be a callable, asked at every connect: an embedded store may come back elsewhere.
     `strategy` is otlp, native or "" (by the server's version and the size of a group). `writer`
@@ -74,6 +74,7 @@ class ClickHouse:
         writer: str = "",
         strategy: str = "",
         timeout: float = 30.0,
+        ca_file: str | None = None,
     ) -> None:
         self.name = name
         self.takes = frozenset({TRACES, CALL_ROWS, TRACE_TOTALS})
@@ -84,6 +85,7 @@ class ClickHouse:
         self._writer = writer
         self._strategy = strategy
         self._timeout = timeout
+        self._ca_file = ca_file
         self._connection: Connection | None = None
 
     def open(self) -> None:
@@ -133,7 +135,7 @@ class ClickHouse:
             dsn = self._dsn if isinstance(self._dsn, str) else self._dsn()
         except StartError as error:
             raise Unreachable(str(error)) from error
-        return Connection(parse_dsn(dsn), self._timeout)
+        return Connection(parse_dsn(dsn), self._timeout, self._ca_file)
 
     def _reconsider(self, error: Unreachable) -> None:
         """Connect anew, and look at the tables again, if that may help."""

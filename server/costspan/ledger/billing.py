@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from costspan.ledger.forest import Forest
+from costspan.ledger.forest import ROOT, Forest
 from costspan.model import AGGREGATE, ALREADY_METERED, CUMULATIVE, LEAF, TOKEN_COUNTER, LlmCall
 from costspan_pricing.usage import PROMPT
 
@@ -55,12 +55,17 @@ def bill(forest: Forest, known: Known = Known()) -> Bills:  # noqa: B008  (immut
         under = below.pop(span_id, None) or _Below()
         reason = _decide(span_id, call, under, winners, known)
         reasons[span_id] = reason
-        under.settle(call, reason, winners)
         above = forest.above[span_id]
+        if above == ROOT:
+            continue
+        under.settle(call, reason, winners)
+        target = below if above in forest.calls else left
         if not under.settled:
             continue
-        target = below if above in forest.calls else left
-        target.setdefault(above, _Below()).merge(under, winners)
+        if above in target:
+            target[above].merge(under, winners)
+        else:
+            target[above] = under
     for span_id, under in below.items():  # carried over, and still nothing above it has arrived
         left.setdefault(span_id, _Below()).merge(under, winners)
     return Bills(reasons, _left(forest, known, reasons, left))

@@ -128,6 +128,8 @@ def _cut_cycles(links: dict[bytes, bytes]) -> int:
     walked: dict[bytes, bytes] = {}  # span -> where the walk that met it began
     cycles = 0
     for start in links:
+        if start in walked:
+            continue
         path: list[bytes] = []
         span_id = start
         while span_id in links and span_id not in walked:

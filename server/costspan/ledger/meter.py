@@ -7,7 +7,6 @@ twin: they say what arrived, and a covered or doubled call stays in them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from costspan.ledger.billing import NO_USAGE
@@ -33,12 +32,49 @@ class Outcome(NamedTuple):
     seconds: float
 
 
+class _Account:
+    """What one (service, provider, model) adds up to between two flushes."""
+
+    __slots__ = ("counted", "outcomes", "retracted", "saved", "surcharged", "usage")
+
+    def __init__(self) -> None:
+        self.counted: dict[str, int] = {}  # attos by token type
+        self.retracted: dict[str, int] = {}
+        self.saved = self.surcharged = 0
+        self.usage: dict[str, int] = {}
+        self.outcomes: dict[tuple[str, str], int] = {}  # (operation, ok or error) -> calls
+
+    def move(self, token_type: str, attos: int) -> None:
+        """A counter cannot fall: what is negative goes to the other one."""
+        sums = self.counted if attos > 0 else self.retracted
+        if attos:
+            sums[token_type] = sums.get(token_type, 0) + abs(attos)
+
+    def publish(self, table: Telemetry, who: Labels) -> None:
+        for token_type, attos in self.counted.items():
+            table.cost.add(attos, *who, token_type)
+        for token_type, attos in self.retracted.items():
+            table.cost_retracted.add(attos, *who, token_type)
+        if self.saved:
+            table.cache_savings.add(self.saved, *who)
+        if self.surcharged:
+            table.cache_surcharge.add(self.surcharged, *who)
+        for unit, quantity in self.usage.items():
+            if unit == "reasoning":
+                table.reasoning_tokens.add(quantity, *who)
+            else:
+                table.tokens.add(quantity, *who, unit)
+        for outcome, calls in self.outcomes.items():
+            table.calls.add(calls, *who, *outcome)
+
+
 class Meter:
     """Adds up in plain dicts; `flush` hands over, one addition per series and frame."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
-        self._sums: dict[Counter, dict[Labels, int]] = {}
+        self._accounts: dict[Labels, _Account] = {}
+        self._sums: dict[Counter, dict[Labels, int]] = {}  # of everything that is rarer
 
     def arrive(self, call: LlmCall) -> None:
         """A usage-bearing span that was not seen before."""
@@ -59,27 +95,23 @@ class Meter:
         """A call that counts: its money, its usage, its duration."""
         self._call(call)
         self._money(call, 1)
-        table = self._telemetry
-        who = _who(call)
+        usage = self._account(call).usage
         for unit, quantity in (call.usage or {}).items():
-            if unit == "reasoning":
-                self._add(table.reasoning_tokens, quantity, *who)
-            else:
-                self._add(table.tokens, quantity, *who, unit)
+            usage[unit] = usage.get(unit, 0) + quantity
 
     def _call(self, call: LlmCall) -> None:
-        table = self._telemetry
-        service, provider, model = _who(call)
+        table, account = self._telemetry, self._account(call)
         failed = call.status == _ERROR
-        outcome = "error" if failed else "ok"
-        self._add(table.calls, 1, service, provider, model, call.operation, outcome)
+        outcome = (call.operation, "error" if failed else "ok")
+        account.outcomes[outcome] = account.outcomes.get(outcome, 0) + 1
         seconds = max(0, call.end_ns - call.start_ns) / 1e9
-        table.call_duration.observe(seconds, service, call.operation)
+        table.call_duration.observe(seconds, call.service, call.operation)
         cost = call.charge.attos
         if cost is not None:
-            table.call_cost.observe(cost, service, model)
+            table.call_cost.observe(cost, call.service, model_of(call))
         elif call.billed or not failed:
-            self._add(table.unpriced_spans, 1, provider, model, call.charge.reason)
+            reason = call.charge.reason
+            self._add(table.unpriced_spans, 1, call.provider, model_of(call), reason)
 
     def change(self, call: LlmCall, *, billed: bool, again: bool) -> None:
         """The roll-up found otherwise. `again`: its usage was counted before, money alone moves."""
@@ -116,39 +148,42 @@ class Meter:
 
     def flush(self) -> None:
         """Publish what was added since the last flush."""
+        accounts, self._accounts = self._accounts, {}
+        for who, account in accounts.items():
+            account.publish(self._telemetry, who)
         sums, self._sums = self._sums, {}
         for counter, series in sums.items():
             for labels, amount in series.items():
                 counter.add(amount, *labels)
 
     def _money(self, call: LlmCall, sign: int) -> None:
-        table = self._telemetry
-        who = _who(call)
-        for token_type, attos in _parts(call):
-            self._move(table.cost, table.cost_retracted, sign * attos, (*who, token_type))
-        savings = int(call.charge.savings or 0)
-        self._move(table.cache_savings, table.cache_surcharge, sign * savings, who)
+        charge = call.charge
+        if not charge.total:
+            return
+        account = self._account(call)
+        rest = int(charge.total)
+        for line in charge.lines:
+            attos = int(line.usd)
+            rest -= attos
+            account.move(line.unit, sign * attos)
+        if rest:
+            account.move(_OTHER if charge.lines else _REPORTED, sign * rest)
+        saved = sign * int(charge.savings or 0)
+        if saved > 0:
+            account.saved += saved
+        else:
+            account.surcharged -= saved
 
-    def _move(self, up: Counter, down: Counter, amount: int, labels: Labels) -> None:
-        if amount:
-            self._add(up if amount > 0 else down, abs(amount), *labels)
+    def _account(self, call: LlmCall) -> _Account:
+        who = _who(call)
+        account = self._accounts.get(who)
+        if account is None:
+            account = self._accounts[who] = _Account()
+        return account
 
     def _add(self, counter: Counter, amount: int, *labels: str) -> None:
         series = self._sums.setdefault(counter, {})
         series[labels] = series.get(labels, 0) + amount
-
-
-def _parts(call: LlmCall) -> Iterator[tuple[str, int]]:
-    """The charge by unit; they add up to its total. Nothing if the total is unknown."""
-    total = call.charge.attos
-    if total is None:
-        return
-    for line in call.charge.lines:
-        attos = int(line.usd)
-        total -= attos
-        yield line.unit, attos
-    if total:
-        yield (_REPORTED if not call.charge.lines else _OTHER), total
 
 
 def _money_of(call: LlmCall) -> tuple[str, str, str, Charge]:

@@ -39,15 +39,6 @@ class Decision(NamedTuple):
         )
 
 
-class _Money(NamedTuple):
-    """A charge as ints; 0 where it is unknown."""
-
-    known: bool
-    cost: int
-    list_cost: int
-    savings: int
-
-
 @dataclass(slots=True)
 class Sums:
     """Billed calls added up. Money in attos."""
@@ -60,16 +51,33 @@ class Sums:
     unpriced: int = 0
     usage: dict[str, int] = field(default_factory=dict)
 
-    def add(self, call: LlmCall, money: _Money) -> None:
+    def add(self, call: LlmCall) -> None:
+        charge = call.charge
+        cost = charge.attos
         self.calls += 1
-        self.unpriced += not money.known
-        self.cost += money.cost
-        self.list_cost += money.list_cost
-        self.savings += money.savings
-        self.error_cost += money.cost if call.status == _ERROR else 0
-        usage = self.usage
-        for unit, quantity in (call.usage or {}).items():
-            usage[unit] = usage.get(unit, 0) + quantity
+        if cost is None:
+            self.unpriced += 1
+        else:
+            self.cost += cost
+            self.list_cost += int(charge.list_total) if charge.list_total else cost
+            self.savings += int(charge.savings or 0)
+            if call.status == _ERROR:
+                self.error_cost += cost
+        self._count(call.usage or {})
+
+    def merge(self, other: Sums) -> None:
+        self.cost += other.cost
+        self.list_cost += other.list_cost
+        self.savings += other.savings
+        self.error_cost += other.error_cost
+        self.calls += other.calls
+        self.unpriced += other.unpriced
+        self._count(other.usage)
+
+    def _count(self, usage: Mapping[str, int]) -> None:
+        sums = self.usage
+        for unit, quantity in usage.items():
+            sums[unit] = sums.get(unit, 0) + quantity
 
     def tally(self) -> Tally:
         return Tally(str(self.cost), self.calls, _ordered(self.usage))
@@ -245,27 +253,23 @@ def _earliest_service(decisions: Iterable[Decision]) -> str:
 
 
 def _add_up(billed: Iterable[Decision]) -> tuple[Sums, dict[str, Sums], dict[str, Sums]]:
-    """The total, by model, by agent."""
+    """The total, by model, by agent. A call is read once, then its group goes into all three."""
+    groups: dict[tuple[str, str], Sums] = {}
+    for held in billed:
+        key = (model_of(held.call), held.identity.agent)
+        if key not in groups:
+            groups[key] = Sums()
+        groups[key].add(held.call)
     total = Sums()
     by_model: dict[str, Sums] = {}
     by_agent: dict[str, Sums] = {}
-    for held in billed:
-        call = held.call
-        money = _money(call)
-        for sums in (
-            total,
-            by_model.setdefault(model_of(call), Sums()),
-            by_agent.setdefault(held.identity.agent, Sums()),
-        ):
-            sums.add(call, money)
+    for (model, agent), sums in groups.items():
+        if len(groups) == 1:  # most traces: the three are one
+            return sums, {model: sums}, {agent: sums}
+        total.merge(sums)
+        by_model.setdefault(model, Sums()).merge(sums)
+        by_agent.setdefault(agent, Sums()).merge(sums)
     return total, by_model, by_agent
-
-
-def _money(call: LlmCall) -> _Money:
-    charge = call.charge
-    cost = charge.attos or 0
-    list_cost = int(charge.list_total) if charge.list_total else cost
-    return _Money(bool(charge.total), cost, list_cost, int(charge.savings or 0))
 
 
 def _whole(forest: Forest) -> bool:

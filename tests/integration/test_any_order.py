@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -20,19 +21,22 @@ from costspan.demo.attach import attach
 from costspan.demo.span import Plan, Story
 from costspan.demo.stories import stories
 from costspan.store.endpoint import read_endpoint
-from costspan.testing import START, request, span
+from costspan.testing import SECOND, request, span
 from integration.lines import eventually, running
 from integration.otlp_client import exporting
+from integration.prometheus import value
 
 pytestmark = pytest.mark.slow
 SEED = 3
+RECENT = time.time_ns() - 600 * SECOND  # what is older than a table's TTL is not kept
+CALLS = "SELECT sum(CostUsd), count() FROM llm_calls_latest WHERE Billed"
 Totals = Mapping[str, tuple[Decimal, int, int]]  # trace id: cost, calls, unpriced calls
 
 
 def spans_of(story: Story, number: int) -> Iterator[Span]:
     """The story's spans as they end; ids are counted."""
     trace_id = (number + 1).to_bytes(16)
-    story.root.starting(START)
+    story.root.starting(RECENT)
     ids = iter(range(1, 1_000))
 
     def walk(plan: Plan, parent: bytes) -> Iterator[Span]:
@@ -118,5 +122,12 @@ def test_totals_equal_those_of_costspan_price(tmp_path: Path) -> None:
                 return {str(row[0]): (row[1], row[2], row[3]) for row in rows}
 
             eventually(lambda: totals() == expected)
-            assert totals() == expected
+            (calls,) = client.query(CALLS).result_rows
+            money = sum((cost for cost, *_ in expected.values()), Decimal(0))
+            assert tuple(calls) == (money, sum(count for _, count, _ in expected.values()))
+            metrics = line.ports.metrics
+            shown = value(metrics, "costspan_cost_usd_total")
+            assert shown - value(metrics, "costspan_cost_retracted_usd_total") == pytest.approx(
+                float(money), rel=1e-12
+            )
     assert len(expected) == len(traces)

@@ -33,7 +33,11 @@ from costspan.demo.verdict import Difference, differences
 from costspan.errors import StartError
 from costspan.store.endpoint import Endpoint, read_endpoint
 
-_NEEDED = {"opentelemetry.sdk": "the OpenTelemetry SDK", "chdb": "chDB"}
+_NEEDED = {
+    "opentelemetry.sdk": "the OpenTelemetry SDK",
+    "opentelemetry.exporter.otlp.proto.grpc": "its OTLP exporter",
+    "chdb": "chDB",
+}
 _SETTLE_SECONDS = 30.0
 _SUPERVISED = "invoke_workflow market-report"
 

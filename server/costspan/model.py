@@ -49,9 +49,11 @@ class Hit(NamedTuple):
 
 
 # --- a model call --------------------------------------------------------------------------------
+# gc=False: these records cannot form cycles, and thousands of them are alive at once. Measured: the
+# collector took a third of the ledger's time when it walked them.
 
 
-class Line(msgspec.Struct, array_like=True, frozen=True):
+class Line(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One line of a cost: quantity x usd_per_unit = usd, all exact."""
 
     unit: str
@@ -60,7 +62,7 @@ class Line(msgspec.Struct, array_like=True, frozen=True):
     usd: str  # attos
 
 
-class Charge(msgspec.Struct, array_like=True, frozen=True):
+class Charge(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The price of one call, as quoted when it arrived. `total` is "" unless it is known."""
 
     status: str = (
@@ -82,7 +84,7 @@ class Charge(msgspec.Struct, array_like=True, frozen=True):
         return int(self.total) if self.total else None
 
 
-class Identity(msgspec.Struct, array_like=True):
+class Identity(msgspec.Struct, array_like=True, gc=False):
     """Who a span belongs to; "" = it says nothing. The ledger fills gaps from the spans above."""
 
     agent: str = ""
@@ -102,7 +104,7 @@ ALREADY_METERED = "already_metered"  # another costspan wrote its price_ref on i
 WITNESS = "witness"  # no usage at all; carried because it names an agent or a workflow
 
 
-class LlmCall(msgspec.Struct, array_like=True):
+class LlmCall(msgspec.Struct, array_like=True, gc=False):
     """Decision and evidence about one span that carries usage (or names an agent: WITNESS)."""
 
     ordinal: int

@@ -51,7 +51,7 @@ image-lint: install ## Lint the Dockerfile
 	$(BIN)/hadolint Dockerfile
 
 bench: install ## Measure CPU per span and memory (minutes)
-	$(BIN)/python benchmarks/whole.py
+	$(BIN)/python benchmarks/run.py
 
 lock: install ## Renew uv.lock
 	$(BIN)/pip install -q uv

@@ -52,13 +52,11 @@ class _Round:
 
     def whole(self, requests: Sequence[Request]) -> None:
         """The stages as the pipeline calls them: what is made is let go, as after an export."""
-        telemetry = Telemetry()
-        journal = MemoryJournal([], 1 << 20, telemetry, SystemClock())
-        pipeline = Pipeline(journal, self._meter, telemetry, SystemClock())
+        line = pipeline(self._meter)
 
         def intake(body: bytes) -> None:
             for piece in wire.cut(body, MAX_PIECE):
-                if pipeline.intake(piece).faults:
+                if line.intake(piece).faults:
                     raise RuntimeError("the intake failed on a span: see the log")
 
         self.spans = sum(request.spans for request in requests)
@@ -130,6 +128,13 @@ def meter() -> Meter:
     """What `costspan run` meters with by default."""
     pricer = Pricer(load_book(None))
     return Meter(pricer, wanted(DEFAULT_DIMENSIONS, OWN_KEYS), DEFAULT_DIMENSIONS)
+
+
+def pipeline(metering: Meter) -> Pipeline:
+    """A pipeline whose journal has no readers."""
+    telemetry = Telemetry()
+    journal = MemoryJournal([], 1 << 20, telemetry, SystemClock())
+    return Pipeline(journal, metering, telemetry, SystemClock())
 
 
 def measure(workload: str, spans: int, rounds: int, round_bytes: int) -> list[StageCost]:

@@ -68,7 +68,7 @@ class Result(NamedTuple):
     refusals: int
     spans_per_second: float
     us_per_span: float
-    cpu_percent: float  # of one core, while the load ran
+    cpu_percent: float  # of one core: all that CPU over the seconds of the load
     ack_p50_ms: float
     ack_p99_ms: float
     resident_average: float
@@ -145,7 +145,7 @@ def measure(case: Case) -> Result:
         before, stores_before = cpu_seconds(pid), sum(map(cpu_seconds, stores))
         with MemoryWatch(pid) as watch:
             report = generator.send(Orders(case.seconds, case.callers, case.rate / case.spans))
-            loaded, average = cpu_seconds(pid) - before, watch.average()
+            average = watch.average()
             arrived = _await_spans(running.sink, warmed + report.spans) - warmed
             wait_until_idle(pid, _SETTLED)
         cpu = cpu_seconds(pid) - before
@@ -160,7 +160,7 @@ def measure(case: Case) -> Result:
             refusals=report.refusals,
             spans_per_second=report.spans / report.seconds,
             us_per_span=cpu * 1e6 / report.spans,
-            cpu_percent=100 * loaded / report.seconds,
+            cpu_percent=100 * cpu / report.seconds,
             ack_p50_ms=1000 * report.latency(0.5),
             ack_p99_ms=1000 * report.latency(0.99),
             resident_average=average.resident,

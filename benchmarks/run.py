@@ -1,0 +1,156 @@
+"""Run every benchmark and record what it says: `python benchmarks/run.py` writes RESULTS.md.
+
+Figures are recorded, never asserted: a machine that is busy with something else gives others. The
+record says commit, command, machine and load. `--quick` is a smoke run: it prints, and keeps
+nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import io
+import json
+import os
+import platform
+import pstats
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median_low
+
+import intake
+import whole
+from report import Record, markdown
+from whole import EMBEDDED, NO_STORE, STAND_IN, Case
+from workloads import SIZES, WORKLOADS, Workload, profile
+
+_HERE = Path(__file__).parent
+_TOP = 25  # functions of a profile
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smoke run: print, record nothing")
+    parser.add_argument("--rounds", type=int, default=3, help="of each whole case; the median")
+    parser.add_argument("--profile", action="store_true", help="only profile the intake")
+    arguments = parser.parse_args()
+    if arguments.profile:
+        _write(f"{_stem()}-profile.txt", _profiles())
+        return
+    record = _record(quick=arguments.quick, rounds=1 if arguments.quick else arguments.rounds)
+    text = markdown(record)
+    if arguments.quick:
+        print(text)
+        return
+    _write(f"{_stem()}.json", json.dumps(record._asdict(), indent=1) + "\n")
+    (_HERE / "RESULTS.md").write_text(text)
+
+
+def cases(*, quick: bool) -> list[Case]:
+    """Closed loop, then open loop; a quick run takes one of each kind."""
+    if quick:
+        return [
+            Case("W2", 512, NO_STORE, seconds=1.0),
+            Case("W2", 512, STAND_IN, seconds=1.0),
+            Case("W2", 100, STAND_IN, rate=5000, seconds=2.0),
+        ]
+    stores = (NO_STORE, STAND_IN)
+    closed = [Case(w, size, store) for store in stores for w in WORKLOADS for size in SIZES]
+    embedded = [Case(workload, 512, EMBEDDED) for workload in WORKLOADS]
+    open_loop = [Case("W2", 100, store, rate=10_000, seconds=15.0) for store in stores]
+    return [*closed, *embedded, *open_loop, Case("W2", 100, STAND_IN, rate=5000, seconds=15.0)]
+
+
+def _record(*, quick: bool, rounds: int) -> Record:
+    load_before = os.getloadavg()[0]
+    return Record(
+        date=datetime.now(UTC).date().isoformat(),
+        commit=_commit(),
+        command=" ".join(["python", "benchmarks/run.py", *sys.argv[1:]]),
+        machine=_machine(),
+        load_before=load_before,
+        workloads={name: profile(name)._asdict() for name in WORKLOADS},
+        intake=[cost._asdict() for cost in intake.run(quick=quick)],
+        start=_typical_start(rounds)._asdict(),
+        whole=[result._asdict() for result in _measured(cases(quick=quick), rounds)],
+    )
+
+
+def _typical_start(rounds: int) -> whole.Start:
+    started = [whole.start() for _ in range(rounds)]
+    middle = median_low(start.cpu_seconds for start in started)
+    return next(start for start in started if start.cpu_seconds == middle)
+
+
+def _measured(wanted: list[Case], rounds: int) -> Iterator[whole.Result]:
+    """The round with the median cost, for every case. Rounds go round robin over the cases."""
+    found: dict[Case, list[whole.Result]] = {case: [] for case in wanted}
+    for number in range(rounds):
+        for case in wanted:
+            result = whole.measure(case)
+            found[case].append(result)
+            print(f"{number + 1}/{rounds} {case}: {result.us_per_span:.1f} us/span", flush=True)
+    for results in found.values():
+        middle = median_low(result.us_per_span for result in results)
+        yield next(result for result in results if result.us_per_span == middle)
+
+
+def _profiles() -> str:
+    """Where the intake's time goes, by function, for 512 spans a request."""
+    out = io.StringIO()
+    for workload in WORKLOADS:
+        supply, pipeline = Workload(workload), intake.pipeline(intake.meter())
+        for request in supply.requests(512, 4 << 20):
+            pipeline.intake(request.body)
+        bodies = [request.body for request in supply.requests(512, 32 << 20)]
+        profiler = cProfile.Profile()
+        with profiler:
+            for body in bodies:
+                pipeline.intake(body)
+        out.write(f"{workload}, {512 * len(bodies)} spans in requests of 512, by own time\n")
+        pstats.Stats(profiler, stream=out).strip_dirs().sort_stats("tottime").print_stats(_TOP)
+    return out.getvalue()
+
+
+def _machine() -> dict[str, str]:
+    models = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": str(os.cpu_count()),
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+    }
+
+
+def _commit() -> str:
+    """The short hash, with a `+` if what is measured is not what was committed."""
+    changed = _git("status", "--porcelain", "--", "server", "pricing")
+    return _git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(_HERE), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603  fixed words
+
+
+def _stem() -> str:
+    return f"{datetime.now(UTC).date().isoformat()}-{_commit().rstrip('+')}"
+
+
+def _write(name: str, text: str) -> None:
+    folder = _HERE / "results"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(text)
+    print(folder / name)
+
+
+if __name__ == "__main__":
+    main()

@@ -57,8 +57,8 @@ _CLOSED = (
 )
 _OPEN = (
     "100 spans a request at a fixed rate. A latency counts from the instant when its request was"
-    " due. CPU in per cent of one core: all of it until the process is idle again, over the seconds of"
-    " the load."
+    " due. CPU in per cent of one core: all of it until the process is idle again, over the"
+    " seconds of the load."
 )
 _STAGES = (
     "Process CPU in us per span, best of the rounds, requests that no round repeats. `intake` is"

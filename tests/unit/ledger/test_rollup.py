@@ -137,6 +137,19 @@ WRAPPERS = [
         ["leaf", "duplicate", "leaf"],
     ),
     (
+        "a richer record is not covered by its own double below, whatever else is there",
+        [
+            span(
+                1,
+                call=record(usage={"input": 60, "cache_read": 40, "output": 10}, response_id="r"),
+            ),
+            span(2, 1, call=record(100, 10, response_id="r")),
+            span(3, 1, call=record(5, 1)),
+        ],
+        76,
+        ["leaf", "duplicate", "leaf"],
+    ),
+    (
         "an agent whose call another costspan billed",
         [
             span(1, call=record(8, 2, role=AGENT)),

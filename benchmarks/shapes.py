@@ -43,11 +43,11 @@ MIXED_SCOPES = (
     ("acme.agents", "1.4.0"),
     ("opentelemetry.instrumentation.httpx", "0.66b2"),
 )
-_MODELS = (  # provider, requested, answered, address
-    ("openai", "gpt-4o", "gpt-4o-2024-08-06", "api.openai.com"),
-    ("openai", "gpt-4o-mini", "gpt-4o-mini-2024-07-18", "api.openai.com"),
-    ("anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5-20250929", "api.anthropic.com"),
-    ("gcp.gemini", "gemini-2.5-flash", "gemini-2.5-flash", "generativelanguage.googleapis.com"),
+_MODELS = (  # provider, requested, answered
+    ("openai", "gpt-4o", "gpt-4o-2024-08-06"),
+    ("openai", "gpt-4o-mini", "gpt-4o-mini-2024-07-18"),
+    ("anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5-20250929"),
+    ("gcp.gemini", "gemini-2.5-flash", "gemini-2.5-flash"),
 )
 _SCOPE_OF = {"openai": 0, "anthropic": 1, "gcp.gemini": 2}
 _AGENTS = ("planner", "researcher", "writer", "reviewer")
@@ -77,7 +77,7 @@ def mixed_shapes(random: Random) -> list[Shape]:
 
 
 def _chat(random: Random, index: int, weight: float, *, one_scope: bool) -> Shape:
-    provider, model, answered, address = _MODELS[index % len(_MODELS)]
+    provider, model, answered = _MODELS[index % len(_MODELS)]
     attributes: dict[str, Value] = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": provider,
@@ -85,7 +85,7 @@ def _chat(random: Random, index: int, weight: float, *, one_scope: bool) -> Shap
         "gen_ai.response.model": answered,
         "gen_ai.response.finish_reasons": ["stop"],
         "gen_ai.input.messages": _messages(random, "user", PROMPT),
-        "server.address": address,
+        "gen_ai.agent.name": random.choice(_AGENTS),
     }
     optional = list(_options(random).items())
     attributes |= dict(random.sample(optional, random.randint(0, len(optional))))
@@ -109,7 +109,7 @@ def _options(random: Random) -> dict[str, Value]:
         "gen_ai.request.max_tokens": random.choice((512, 1024, 4096)),
         "gen_ai.request.seed": random.randrange(1000),
         "gen_ai.output.type": "text",
-        "gen_ai.agent.name": random.choice(_AGENTS),
+        "server.address": f"{random.choice('ab')}.llm-gateway.acme.internal",
         "gen_ai.agent.id": f"agent-{random.randrange(8)}",
         "gen_ai.system_instructions": _text(random, 160),
         "gen_ai.request.frequency_penalty": 0.1,

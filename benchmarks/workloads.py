@@ -91,7 +91,8 @@ class Workload:
             start = begin + random.randrange(5 * _MILLISECOND)
             end = start + random.randrange(900 * _MILLISECOND)
             yield shape, _span(shape, trace, random, (span_id, parent, start, end))
-            parents.append(random.choice((span_id, root)))
+            if not shape.is_call:  # a model call has nothing below it
+                parents.append(random.choice((span_id, root)))
         shape = self._shapes[0]
         yield shape, _span(shape, trace, random, (root, b"", begin, begin + 999 * _MILLISECOND))
 

@@ -23,7 +23,7 @@ _SPLIT = struct.Struct("<16s38s26x")
 _PARENTS = struct.Struct("<8xQ22x")  # for the root check, nothing else is read
 _REST = struct.Struct("<8s8sQQIBB")
 # bytes of the Python objects around the payload, measured with tracemalloc
-_TRACE_BYTES, _CALL_BYTES, _GRAVE_BYTES, _ID_BYTES = 1000, 250, 600, 130
+_TRACE_BYTES, _CALL_BYTES, _GRAVE_BYTES, _ID_BYTES = 1000, 250, 850, 110
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(LlmCall).decode

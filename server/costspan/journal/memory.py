@@ -37,13 +37,15 @@ class _Queue:
     def push(self, frame: Frame) -> None:
         self.frames.append(frame)
         self.bytes += _size(frame)
-        self.items[frame.signal] += frame.items
+        if frame.items:  # what we made ourselves has none, and is no part of the accounting
+            self.items[frame.signal] += frame.items
 
     def remove(self, index: int) -> Frame:
         frame = self.frames[index]
         del self.frames[index]
         self.bytes -= _size(frame)
-        self.items[frame.signal] -= frame.items
+        if frame.items:
+            self.items[frame.signal] -= frame.items
         return frame
 
 

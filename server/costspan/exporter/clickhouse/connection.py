@@ -48,9 +48,11 @@ class Connection:
 
     def __init__(self, dsn: Dsn, timeout: float, ca_file: str | None = None) -> None:
         self._dsn = dsn
-        # it logs every failed request; the runner says so once
-        logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
-        with _our_errors():
+        # they log every failed request; the runner says so once
+        for chatty in ("clickhouse_connect", "urllib3"):
+            logging.getLogger(chatty).setLevel(logging.ERROR)
+        self._place = f"{dsn.host}:{dsn.port}"
+        with _our_errors(self._place):
             self._client = _client(dsn, timeout, ca_file)
         self.database = dsn.database
 
@@ -65,18 +67,18 @@ class Connection:
 
     def command(self, sql: str) -> None:
         """Run a statement that answers nothing."""
-        with _our_errors():
+        with _our_errors(self._place):
             self._client.command(sql)
 
     def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of a query; parameters are bound as `{name:Type}`."""
-        with _our_errors():
+        with _our_errors(self._place):
             found = self._client.query(sql, parameters=parameters).result_rows
         return [tuple(row) for row in found]
 
     def insert(self, insert: Insert) -> None:
         """Write one block. Returns once ClickHouse has written it."""
-        with _our_errors():
+        with _our_errors(self._place):
             self._client.raw_insert(
                 insert.table,
                 column_names=insert.columns,
@@ -120,8 +122,18 @@ def _compressed(body: bytes, compression: str) -> bytes:
 
 
 @contextmanager
-def _our_errors() -> Iterator[None]:
+def _our_errors(place: str) -> Iterator[None]:
     try:
         yield
     except ClickHouseError as error:
-        raise verdict(getattr(error, "code", None), str(error)) from error
+        code = getattr(error, "code", None)
+        text = str(error) if code else f"{place} does not answer: {_root(error)}"
+        raise verdict(code, text) from error
+
+
+def _root(error: BaseException) -> str:
+    """The first cause in one line: what the client says of it names URL, settings and token."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    told = error.strerror if isinstance(error, OSError) else None
+    return (told or str(error) or type(error).__name__).splitlines()[0][:200]

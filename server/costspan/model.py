@@ -227,7 +227,7 @@ class Frame(NamedTuple):
     metadata: Metadata
     body: bytes
     calls: bytes
-    items: int  # spans, metrics or log records in the body: what the accounting identity counts
+    items: int  # spans, metrics, log records or rows: what the accounting identity counts
 
 
 class ReaderSpec(NamedTuple):

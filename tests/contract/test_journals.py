@@ -10,7 +10,7 @@ import pytest
 from costspan.clock import SystemClock
 from costspan.errors import Draining, Full
 from costspan.journal.memory import MemoryJournal
-from costspan.model import LOGS, METRICS, OWN, TRACES, Journal, ReaderSpec
+from costspan.model import CALL_ROWS, LOGS, METRICS, OWN, TRACES, Journal, ReaderSpec
 from costspan.telemetry import Telemetry
 from costspan.testing import frame
 
@@ -146,13 +146,15 @@ def test_accepted_is_sent_plus_dropped_plus_queued(make: Make) -> None:
     assert accepted == sent + left.dropped_items + left.items
 
 
-def test_what_we_made_ourselves_is_not_counted_as_accepted(make: Make) -> None:
+def test_rows_that_we_made_ourselves_are_accounted_under_a_signal_of_their_own(make: Make) -> None:
     telemetry = Telemetry()
-    journal = make([STORE], telemetry=telemetry)
+    rows = ReaderSpec("clickhouse", frozenset({TRACES, CALL_ROWS}), "drop_oldest")
+    journal = make([rows], telemetry=telemetry)
 
-    journal.append([frame(b"rows", items=0)._replace(flags=OWN)])
+    journal.append([frame(b"rows", items=3, signal=CALL_ROWS)._replace(flags=OWN)])
 
-    assert telemetry.exporter_accepted.exact("clickhouse") == 0
+    assert telemetry.exporter_accepted.exact("clickhouse", CALL_ROWS) == 3
+    assert telemetry.exporter_accepted.exact("clickhouse", TRACES) == 0
 
 
 def test_a_waiting_reader_wakes_when_a_frame_arrives(make: Make) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from costspan.clock import Clock
 from costspan.errors import Draining, Full
-from costspan.model import OWN, Backlog, Frame, ReaderSpec
+from costspan.model import Backlog, Frame, ReaderSpec
 from costspan.telemetry import Gauge, Labels, Telemetry
 
 BACKPRESSURE, DROP_OLDEST = "backpressure", "drop_oldest"
@@ -37,15 +37,13 @@ class _Queue:
     def push(self, frame: Frame) -> None:
         self.frames.append(frame)
         self.bytes += _size(frame)
-        if frame.items:  # what we made ourselves has none, and is no part of the accounting
-            self.items[frame.signal] += frame.items
+        self.items[frame.signal] += frame.items
 
     def remove(self, index: int) -> Frame:
         frame = self.frames[index]
         del self.frames[index]
         self.bytes -= _size(frame)
-        if frame.items:
-            self.items[frame.signal] -= frame.items
+        self.items[frame.signal] -= frame.items
         return frame
 
 
@@ -132,7 +130,7 @@ class MemoryJournal:
             if frame.signal not in spec.takes:
                 continue
             queue.push(frame)
-            if spec.counted and not frame.flags & OWN:
+            if spec.counted:
                 self._telemetry.exporter_accepted.add(frame.items, spec.name, frame.signal)
             while (
                 spec.when_full == DROP_OLDEST

@@ -57,11 +57,11 @@ class Outbox:
         try:
             while self._calls:
                 calls = list(self._calls.values())[:_ROWS_PER_FRAME]
-                self._append(CALL_ROWS, encode_calls(calls), now)
+                self._append(CALL_ROWS, encode_calls(calls), len(calls), now)
                 _remove(self._calls, len(calls))
             while self._totals:
                 totals = list(self._totals.values())[:_ROWS_PER_FRAME]
-                self._append(TRACE_TOTALS, encode_totals(totals), now)
+                self._append(TRACE_TOTALS, encode_totals(totals), len(totals), now)
                 _remove(self._totals, len(totals))
         except (Full, Draining):
             return False
@@ -76,9 +76,8 @@ class Outbox:
             rows.clear()
         return lost
 
-    def _append(self, signal: str, body: bytes, now: int) -> None:
-        # items = 0: rows are ours, the accounting identity counts what clients sent
-        self._journal.append([Frame(0, now, signal, OWN, (), body, b"", 0)])
+    def _append(self, signal: str, body: bytes, rows: int, now: int) -> None:
+        self._journal.append([Frame(0, now, signal, OWN, (), body, b"", rows)])
 
     def _shorten(self, rows: OrderedDict[_Key, _Row], signal: str) -> None:
         excess = len(rows) - self._max

@@ -292,12 +292,12 @@ def test_a_delivery_that_hangs_is_cancelled_at_the_deadline() -> None:
     assert line.accounts() == {"dropped": 1}
 
 
-def test_our_own_frames_travel_but_are_not_counted() -> None:
+def test_rows_of_our_own_are_accounted_like_everything_else() -> None:
     line = Line()
-    line.run(frame(b"own", items=0)._replace(flags=OWN))
+    line.run(frame(b"own", items=2)._replace(flags=OWN))
 
     assert line.destination.attempts == [[b"own"]]
-    assert line.accounts() == {}
+    assert line.accounts() == {"sent": 2}
 
 
 def test_a_destination_that_never_started_leaves_everything() -> None:

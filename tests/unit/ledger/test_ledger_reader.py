@@ -84,7 +84,7 @@ def test_a_closed_trace_comes_back_as_a_frame_of_our_own() -> None:
     line.clock.advance(6)
     line.reader.step()
     (frame,) = line.rows()
-    assert (frame.flags, frame.items, frame.received_ns) == (OWN, 0, START + 6_000_000_000)
+    assert (frame.flags, frame.items, frame.received_ns) == (OWN, 1, START + 6_000_000_000)
     (row,) = totals([frame])
     assert (row.cost, row.reason, row.spans, row.arrived_ns) == ("200", "root_quiet", 2, START)
 

@@ -15,7 +15,8 @@ class Record(NamedTuple):
     commit: str
     command: str
     machine: Mapping[str, str]
-    load_before: float
+    load: Sequence[float]  # average of one minute, before and after
+    loop_ms: Sequence[float]  # a fixed loop in Python, before and after
     workloads: Mapping[str, Row]
     intake: Sequence[Row]
     start: Row
@@ -74,11 +75,19 @@ def _heading(record: Record) -> str:
             f"Recorded {record.date} at commit `{record.commit}` by `{record.command}`.",
             (
                 f"Machine: {machine['cpu']}, {machine['cores']} cores, Python {machine['python']},"
-                f" Linux {machine['kernel']}; load average before the run {record.load_before:.2f}."
+                f" Linux {machine['kernel']}; load average {_span(record.load)}."
             ),
-            "Load generator, sink and stores share its cores with what is measured.",
+            (
+                "Load generator, sink and stores share its cores with what is measured. A fixed loop"
+                f" of Python took (ms) {_span(record.loop_ms)}: compare runs only where this agrees."
+            ),
         )
     )
+
+
+def _span(pair: Sequence[float]) -> str:
+    before, after = pair
+    return f"{before:.2f} before and {after:.2f} after"
 
 
 def _whole(

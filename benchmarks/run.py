@@ -16,6 +16,7 @@ import platform
 import pstats
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,14 +40,18 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="only profile the intake")
     arguments = parser.parse_args()
     if arguments.profile:
-        _write(f"{_stem()}-profile.txt", _profiles())
+        day = datetime.now(UTC).date().isoformat()
+        _write(f"{day}-{_commit().rstrip('+')}-profile.txt", _profiles())
         return
     record = _record(quick=arguments.quick, rounds=1 if arguments.quick else arguments.rounds)
     text = markdown(record)
     if arguments.quick:
         print(text)
         return
-    _write(f"{_stem()}.json", json.dumps(record._asdict(), indent=1) + "\n")
+    _write(
+        f"{record.date}-{record.commit.rstrip('+')}.json",
+        json.dumps(record._asdict(), indent=1) + "\n",
+    )
     (_HERE / "RESULTS.md").write_text(text)
 
 
@@ -66,18 +71,34 @@ def cases(*, quick: bool) -> list[Case]:
 
 
 def _record(*, quick: bool, rounds: int) -> Record:
-    load_before = os.getloadavg()[0]
+    commit = _commit()  # others may commit while it runs
+    load_before, loop_before = os.getloadavg()[0], _loop_ms()
+    costs = [cost._asdict() for cost in intake.run(quick=quick)]
+    started = _typical_start(rounds)._asdict()
+    results = [result._asdict() for result in _measured(cases(quick=quick), rounds)]
     return Record(
         date=datetime.now(UTC).date().isoformat(),
-        commit=_commit(),
+        commit=commit,
         command=" ".join(["python", "benchmarks/run.py", *sys.argv[1:]]),
         machine=_machine(),
-        load_before=load_before,
+        load=(load_before, os.getloadavg()[0]),
+        loop_ms=(loop_before, _loop_ms()),
         workloads={name: profile(name)._asdict() for name in WORKLOADS},
-        intake=[cost._asdict() for cost in intake.run(quick=quick)],
-        start=_typical_start(rounds)._asdict(),
-        whole=[result._asdict() for result in _measured(cases(quick=quick), rounds)],
+        intake=costs,
+        start=started,
+        whole=results,
     )
+
+
+def _loop_ms() -> float:
+    """CPU of a fixed piece of Python, the best of nine: how fast this machine is just now."""
+    best = float("inf")
+    for _ in range(9):
+        begin, total = time.process_time(), 0
+        for number in range(200_000):
+            total += number & 7
+        best = min(best, time.process_time() - begin)
+    return best * 1000
 
 
 def _typical_start(rounds: int) -> whole.Start:
@@ -139,10 +160,6 @@ def _commit() -> str:
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(_HERE), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603  fixed words
-
-
-def _stem() -> str:
-    return f"{datetime.now(UTC).date().isoformat()}-{_commit().rstrip('+')}"
 
 
 def _write(name: str, text: str) -> None:

@@ -78,8 +78,9 @@ def _heading(record: Record) -> str:
                 f" Linux {machine['kernel']}; load average {_span(record.load)}."
             ),
             (
-                "Load generator, sink and stores share its cores with what is measured. A fixed loop"
-                f" of Python took (ms) {_span(record.loop_ms)}: compare runs only where this agrees."
+                "Load generator, sink and stores share its cores with what is measured. A fixed"
+                f" loop of Python took (ms) {_span(record.loop_ms)}: compare runs only where this"
+                " agrees."
             ),
         )
     )

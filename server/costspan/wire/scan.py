@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from costspan.model import Hit, Value, Wanted
 from costspan.wire.request import outline
 from costspan.wire.schema import SpanFields
-from costspan.wire.values import any_value, decode_value
+from costspan.wire.values import any_value
 
-_CAP = 2048  # bytes; above it only the keys that may be long (JSON) are read
+_CAP = 2048  # characters; above it only the keys that may be long (JSON) are read
 _CONTEXTS = 1_000
 
 
@@ -48,14 +48,18 @@ class _Reader:
         self._resources: dict[bytes, Mapping[str, Value]] = {}
         self._scopes: dict[bytes, tuple[str, str]] = {}
 
-    def attributes(self, raws: Mapping[str, bytes]) -> tuple[dict[str, Value], dict[str, Value]]:
+    def attributes(
+        self, pairs: Mapping[str, AnyValue]
+    ) -> tuple[dict[str, Value], dict[str, Value]]:
         """(values, own) of one span."""
         names, values = self._names, {}
-        for key in raws:
+        for key in pairs:
             if names[key]:
-                raw = raws[key]
-                if len(raw) <= _CAP or key in self._long:
-                    values[key] = decode_value(raw)
+                value = pairs[key]
+                # texts and counts are nearly all there is; asking which member is set costs more
+                text = value.string_value
+                if len(text) <= _CAP or key in self._long:
+                    values[key] = text or value.int_value or any_value(value)
         if self._own.isdisjoint(values):
             return values, {}
         own = {key: values.pop(key) for key in self._own & values.keys()}
@@ -120,7 +124,10 @@ def scan(request: bytes, wanted: Wanted) -> list[Hit]:
 
 def _hit(ordinal: int, raw: bytes, resource: bytes, scope: bytes, reader: _Reader) -> list[Hit]:
     """The span as a Hit; none if it holds a marker's letters and nothing that is wanted."""
-    span = SpanFields.FromString(raw)
+    try:
+        span = SpanFields.FromString(raw)
+    except DecodeError:
+        return []
     values, own = reader.attributes(span.attributes)
     if not values and not own:
         return []

@@ -13,10 +13,12 @@ from __future__ import annotations
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from opentelemetry.proto.common.v1 import common_pb2
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _PACKAGE = "costspan.wire"
 _MAP_ENTRY = "Attribute"
+_ANY_VALUE = common_pb2.AnyValue.DESCRIPTOR.full_name
 _TYPES = {
     "bytes": _Field.TYPE_BYTES,
     "string": _Field.TYPE_STRING,
@@ -42,8 +44,8 @@ _SCHEMA: dict[str, dict[str, tuple[int, str, bool]]] = {
         "status": (15, "StatusFields", False),
         "flags": (16, "fixed32", False),
     },
-    # as a map: C looks keys up, the last of equal keys wins, unwanted values are never copied
-    "Attribute": {"key": (1, "string", False), "value": (2, "bytes", False)},
+    # as a map: the last of equal keys wins, and what is not asked for never becomes a Python object
+    "Attribute": {"key": (1, "string", False), "value": (2, _ANY_VALUE, False)},
     "StatusFields": {"code": (3, "int32", False)},
     "HeadRequest": {"resources": (1, "HeadResource", True)},
     "HeadResource": {"scopes": (2, "HeadScope", True)},
@@ -147,7 +149,11 @@ _SCHEMA: dict[str, dict[str, tuple[int, str, bool]]] = {
 
 
 def _build() -> dict[str, Any]:
-    file = descriptor_pb2.FileDescriptorProto(name="costspan/wire.proto", package=_PACKAGE)
+    file = descriptor_pb2.FileDescriptorProto(
+        name="costspan/wire.proto",
+        package=_PACKAGE,
+        dependency=[common_pb2.DESCRIPTOR.name],
+    )
     for message, fields in _SCHEMA.items():
         descriptor = file.message_type.add(name=message)
         descriptor.options.map_entry = message == _MAP_ENTRY
@@ -157,8 +163,9 @@ def _build() -> dict[str, Any]:
             if kind in _TYPES:
                 field.type = _TYPES[kind]
             else:
-                field.type, field.type_name = _Field.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
-    pool = descriptor_pool.DescriptorPool()
+                full_name = kind if kind == _ANY_VALUE else f"{_PACKAGE}.{kind}"
+                field.type, field.type_name = _Field.TYPE_MESSAGE, f".{full_name}"
+    pool = descriptor_pool.Default()  # where the generated classes are, AnyValue among them
     pool.Add(file)
     return {
         name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))

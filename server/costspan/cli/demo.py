@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import signal
 import sys
 import tempfile
 import threading
@@ -78,14 +79,31 @@ def demo_command(
         )
         raise typer.Exit(Exit.FAILURE)
     try:
-        with _home(directory) as home:
+        with _ending_in_order(), _home(directory) as home:
             _run(home, Stages(stderr), json_output=json_output, keep=keep)
     except StartError as error:
-        stderr.print(str(error), markup=False, style="red")
+        stderr.print(str(error), markup=False, style="red", soft_wrap=True)
         raise typer.Exit(Exit.FAILURE) from error
     except ClickHouseError as error:
-        stderr.print(f"the store does not answer: {error}", markup=False, style="red")
+        stderr.print(
+            f"the store does not answer: {error}", markup=False, style="red", soft_wrap=True
+        )
         raise typer.Exit(Exit.UNREACHABLE) from error
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind like Ctrl-C: the line, a session of its own, would stay behind."""
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = [(each, signal.signal(each, leave)) for each in (signal.SIGTERM, signal.SIGHUP)]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _missing() -> str:
@@ -104,7 +122,10 @@ def _installed(module: str) -> bool:
 @contextmanager
 def _home(directory: Path | None) -> Iterator[Path]:
     if directory is not None:
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartError(f"the demo can't use {directory}: {error.strerror}") from error
         yield directory
         return
     with tempfile.TemporaryDirectory(prefix="costspan-demo-") as temporary:

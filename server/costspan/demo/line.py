@@ -84,6 +84,7 @@ class Line:
         self._command += arguments
         self._environment = {**os.environ, _CONFIG: json.dumps(config)}
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
 
     def __enter__(self) -> Self:
         self.start()
@@ -100,6 +101,7 @@ class Line:
     def start(self, timeout: float = 30.0) -> None:
         """Return when it takes spans. Raises StartError with the end of its log."""
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
                 self._command,
                 env=self._environment,
@@ -108,13 +110,11 @@ class Line:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C reaches us first, and we stop it in order
             )
-        deadline = time.monotonic() + timeout
-        while not self.ready():
-            if self.ended(within=0.05) is not None:
-                raise StartError(f"costspan run ended at once:\n{self.tail()}")
-            if time.monotonic() > deadline:
-                self.stop()
-                raise StartError(f"costspan run was not ready in {timeout:.0f} s:\n{self.tail()}")
+        try:
+            self._await_readiness(timeout)
+        except BaseException:  # an interrupt too: nothing may stay behind
+            self.stop()
+            raise
 
     def stop(self, timeout: float = 30.0) -> int:
         """Ask it to drain and end; after `timeout` seconds end it. Returns its exit code."""
@@ -143,10 +143,23 @@ class Line:
         except (urllib.error.URLError, OSError):
             return False
 
-    def tail(self) -> str:
-        """The last lines of its log."""
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return "\n".join(lines[-_LAST_LINES:])
+    def last_words(self) -> str:
+        """What it printed as plain text since the start, else the end of its log."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            lines = log.read().decode(errors="replace").splitlines()
+        plain = [line for line in lines if not line.startswith("{")]  # its log is JSON
+        return "\n".join((plain or lines)[-_LAST_LINES:])
+
+    def _await_readiness(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while not self.ready():
+            if self.ended(within=0.05) is not None:
+                raise StartError(self.last_words() or "costspan run ended at once")
+            if time.monotonic() > deadline:
+                raise StartError(
+                    f"costspan run was not ready in {timeout:.0f} s:\n{self.last_words()}"
+                )
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

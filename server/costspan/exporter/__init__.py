@@ -1,1 +1,1 @@
-"""The room `exporter`."""
+"""Where frames go: one loop for every destination (`runner`), what they are behind one port."""

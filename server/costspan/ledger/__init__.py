@@ -1,1 +1,1 @@
-"""The room `ledger`."""
+"""Traces: when they are complete (`ledger`), what they come to (`rollup`), the thread (`reader`)."""

@@ -1,18 +1,34 @@
-"""The wire room against a full decode: same reading, same meaning, nothing lost."""
+"""What every wire promises, held against a full decode: same reading, same meaning, nothing lost.
+
+A compiled twin of `scan`, `splice` and `heads` joins by adding itself to WIRES.
+"""
 
 from __future__ import annotations
 
+from types import ModuleType
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from costspan import testing, wire
+from costspan import testing
+from costspan import wire as plain_python
 from costspan.errors import Undecodable
 from costspan.model import Value, Wanted
 from costspan.wire.values import any_value, encode_attribute
 from otlp_strategies import requests, spans
+
+WIRES = [plain_python]
+
+
+@pytest.fixture(scope="module", params=WIRES, ids=lambda wire: str(wire.__name__))
+def wire(request: pytest.FixtureRequest) -> ModuleType:
+    module: ModuleType = request.param
+    return module
+
 
 WANTED = Wanted(
     markers=(b"gen_ai.", b"prefix."),
@@ -47,7 +63,7 @@ def naive_values(span: Span) -> dict[str, Value]:
 
 
 @given(requests())
-def test_scan_reads_what_a_full_decode_reads(request_: bytes) -> None:
+def test_scan_reads_what_a_full_decode_reads(wire: ModuleType, request_: bytes) -> None:
     hits = {hit.ordinal: hit for hit in wire.scan(request_, WANTED)}
 
     for ordinal, span in enumerate(all_spans(request_)):
@@ -73,7 +89,7 @@ def test_scan_reads_what_a_full_decode_reads(request_: bytes) -> None:
 
 @given(requests(), st.data())
 def test_splice_appends_exactly_what_was_asked_and_keeps_everything_else(
-    request_: bytes, data: st.DataObject
+    wire: ModuleType, request_: bytes, data: st.DataObject
 ) -> None:
     total = wire.count(request_)
     chosen = data.draw(st.sets(st.integers(0, total - 1)) if total else st.just(set[int]()))
@@ -93,13 +109,15 @@ def test_splice_appends_exactly_what_was_asked_and_keeps_everything_else(
 
 
 @given(requests())
-def test_with_nothing_to_add_the_same_object_leaves(request_: bytes) -> None:
+def test_with_nothing_to_add_the_same_object_leaves(wire: ModuleType, request_: bytes) -> None:
     assert wire.splice(request_, {}) is request_
     assert wire.splice(request_, {0: b""}) is request_
 
 
 @given(requests())
-def test_heads_are_those_of_a_full_decode_in_document_order(request_: bytes) -> None:
+def test_heads_are_those_of_a_full_decode_in_document_order(
+    wire: ModuleType, request_: bytes
+) -> None:
     expected = [
         (s.trace_id, s.span_id, s.start_time_unix_nano, s.end_time_unix_nano, s.flags, s.kind)
         for s in all_spans(request_)
@@ -115,7 +133,7 @@ def test_heads_are_those_of_a_full_decode_in_document_order(request_: bytes) -> 
 
 @given(requests(), st.integers(1, 400))
 def test_pieces_hold_every_span_once_in_order_under_its_own_resource(
-    request_: bytes, max_bytes: int
+    wire: ModuleType, request_: bytes, max_bytes: int
 ) -> None:
     def with_context(request: bytes) -> list[tuple[bytes, bytes, bytes]]:
         return [
@@ -135,7 +153,9 @@ def test_pieces_hold_every_span_once_in_order_under_its_own_resource(
 
 
 @given(st.lists(spans(), min_size=2, max_size=30))
-def test_pieces_stay_within_the_limit_unless_one_span_alone_is_above_it(drawn: list[Span]) -> None:
+def test_pieces_stay_within_the_limit_unless_one_span_alone_is_above_it(
+    wire: ModuleType, drawn: list[Span]
+) -> None:
     request_ = testing.request(*drawn)
     frame = len(testing.request()) + 20  # resource, scope and the lengths around them
     limit = max(span.ByteSize() for span in drawn) + frame + 40
@@ -144,7 +164,9 @@ def test_pieces_stay_within_the_limit_unless_one_span_alone_is_above_it(drawn: l
 
 
 @given(st.binary(max_size=200))
-def test_arbitrary_bytes_are_either_read_or_called_undecodable(data: bytes) -> None:
+def test_arbitrary_bytes_are_either_read_or_called_undecodable(
+    wire: ModuleType, data: bytes
+) -> None:
     try:
         wire.count(data)
     except Undecodable:

@@ -256,6 +256,10 @@ class Journal(Protocol):
         """Return the last seq once all frames are as durable as configured. Raises Full."""
         ...
 
+    def admit(self, signal: str, size: int) -> None:
+        """Raise Full or Draining if an append of `size` bytes would: asked before the work."""
+        ...
+
     def read(self, reader: str, max_bytes: int, timeout: float) -> list[Frame]:
         """Frames after the cursor that it takes, oldest first, up to max_bytes (at least one).
 

@@ -1,6 +1,6 @@
 """The straight line from a request's bytes to the journal. What is not called here does not happen.
 
-    accept: cut ─▶ intake of each piece ─▶ journal.append ─▶ (return = ack)
+    accept: room? ─▶ cut ─▶ intake of each piece ─▶ journal.append ─▶ (return = ack)
     intake: count ─▶ readable? ─▶ scan ─▶ recognise ─▶ price ─▶ enrich ─▶ splice
 
 `intake` is a pure function of the bytes and of the price book in force: no clock, no I/O, and what
@@ -36,6 +36,9 @@ from costspan_pricing import Pricer
 # Receivers cap a message at 4 MiB by default (grpc-go, grpcio, the Collector's otlp receiver), and
 # above about that size copies and page faults double every figure.
 MAX_PIECE = 4 * 1024 * 1024 - 64 * 1024
+# Our attributes add a fifth to a model call with a 2 KB prompt and half to a bare one: most pieces
+# of this size are enriched once and fit; one that does not is cut and enriched again.
+_FIRST_CUT = MAX_PIECE * 3 // 4
 _log = logging.getLogger(__name__)
 
 
@@ -75,19 +78,16 @@ class Pipeline:
 
         Raises Undecodable (the outline does not parse) or Retryable (nothing of it was kept).
         """
-        pieces = self._pieces(signal, body)
-        items = sum(piece.items for piece in pieces)
+        items = wire.count(body)
         telemetry = self._telemetry
         telemetry.received.add(items, transport, signal)
         if not items:
             return
-        now = self._clock.now()
-        frames = [
-            Frame(0, now, signal, piece.flags, metadata, piece.body, piece.calls, piece.items)
-            for piece in pieces
-        ]
         try:
-            self._journal.append(frames)
+            self._journal.admit(signal, len(body))  # a refusal must not cost an intake
+            pieces = self._pieces(signal, body)
+            now = self._clock.now()
+            self._journal.append([_frame(piece, now, signal, metadata) for piece in pieces])
         except Retryable as refusal:
             reason = type(refusal).__name__.lower()
             telemetry.refused.add(items, transport, signal, reason)
@@ -121,7 +121,7 @@ class Pipeline:
     def _pieces(self, signal: str, body: bytes) -> list[Intake]:
         if signal != TRACES:
             return [Intake(p, b"", 0, wire.count(p)) for p in wire.cut(body, MAX_PIECE)]
-        return [piece for part in wire.cut(body, MAX_PIECE) for piece in self._fitting(part)]
+        return [piece for part in wire.cut(body, _FIRST_CUT) for piece in self._fitting(part)]
 
     def _fitting(self, request: bytes) -> list[Intake]:
         """The piece after intake; what our attributes make too large is cut before they come."""
@@ -139,6 +139,10 @@ class Pipeline:
                 self._telemetry.unreadable_requests.add(1, "full_decode")
             if piece.faults:
                 self._telemetry.intake_errors.add(piece.faults, "meter")
+
+
+def _frame(piece: Intake, now: int, signal: str, metadata: Metadata) -> Frame:
+    return Frame(0, now, signal, piece.flags, metadata, piece.body, piece.calls, piece.items)
 
 
 def _metered(hit: Hit, meter: Meter) -> tuple[LlmCall | None, bytes]:

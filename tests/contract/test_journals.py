@@ -94,6 +94,19 @@ def test_back_pressure_refuses_all_of_an_append_and_says_when_to_come_back(make:
     assert [f.body[:1] for f in journal.read("clickhouse", 1 << 20, 0)] == [b"x"]
 
 
+def test_what_would_not_be_appended_is_not_admitted_either(make: Make) -> None:
+    journal = make([OTLP, STORE], max_bytes=4 * KIB)
+    journal.admit(TRACES, 8 * KIB)  # empty: it takes any request
+    journal.append([frame(b"x" * 3 * KIB)])
+
+    journal.admit(CALL_ROWS, 8 * KIB)  # nobody with back pressure takes it
+    with pytest.raises(Full):
+        journal.admit(TRACES, KIB)
+    journal.close()
+    with pytest.raises(Draining):
+        journal.admit(CALL_ROWS, 1)
+
+
 def test_an_empty_journal_takes_a_request_above_its_limit(make: Make) -> None:
     journal = make([OTLP], max_bytes=KIB)
 

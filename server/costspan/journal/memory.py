@@ -63,15 +63,20 @@ class MemoryJournal:
         telemetry.watch(self._gauges)
 
     def append(self, frames: Sequence[Frame]) -> int:
+        added: Counter[str] = Counter()
+        for frame in frames:
+            added[frame.signal] += _size(frame)
         with self._changed:
-            if self._closed:
-                raise Draining("shutting down", after=_RETRY_AFTER)
-            self._check_room(frames)
+            self._check_room(added)
             for frame in frames:
                 self._seq += 1
                 self._push(frame._replace(seq=self._seq))
             self._changed.notify_all()
             return self._seq
+
+    def admit(self, signal: str, size: int) -> None:
+        with self._changed:
+            self._check_room({signal: size + _OVERHEAD})
 
     def read(self, reader: str, max_bytes: int, timeout: float) -> list[Frame]:
         queue = self._queues[reader]
@@ -111,14 +116,16 @@ class MemoryJournal:
             self._closed = True
             self._changed.notify_all()
 
-    def _check_room(self, frames: Sequence[Frame]) -> None:
-        """Refuse before anything is stored. A queue that is empty takes any request."""
+    def _check_room(self, added: Mapping[str, int]) -> None:
+        """Refuse before anything is stored (bytes by signal). An empty queue takes any request."""
+        if self._closed:
+            raise Draining("shutting down", after=_RETRY_AFTER)
         for queue in self._queues.values():
             spec = queue.spec
             if spec.when_full != BACKPRESSURE or not queue.frames:
                 continue
-            added = sum(_size(frame) for frame in frames if frame.signal in spec.takes)
-            if added and queue.bytes + added > self._max:
+            size = sum(added[signal] for signal in added if signal in spec.takes)
+            if size and queue.bytes + size > self._max:
                 raise Full(
                     f"{spec.name} is {queue.bytes} bytes behind; the journal holds {self._max}",
                     after=_RETRY_AFTER,

@@ -1,1 +1,1 @@
-"""Traces: when they are complete (`ledger`), what they come to (`rollup`), the thread (`reader`)."""
+"""Traces: when they are complete (`ledger`), what they come to (`rollup`), the thread."""

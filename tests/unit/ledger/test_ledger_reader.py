@@ -170,6 +170,9 @@ class Closed:
         self.frames += frames
         return len(self.frames)
 
+    def admit(self, signal: str, size: int) -> None:
+        raise NotImplementedError
+
     def read(self, reader: str, max_bytes: int, timeout: float) -> list[Frame]:
         raise NotImplementedError
 

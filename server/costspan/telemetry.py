@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from prometheus_client.core import (
@@ -112,13 +112,18 @@ class Histogram:
 
     def observe(self, value: float, *labels: str) -> None:
         """Count one value (attos for money)."""
+        self.observe_all((value,), *labels)
+
+    def observe_all(self, values: Sequence[float], *labels: str) -> None:
+        """Count several values of one series."""
         with self._lock:
             if labels not in self._values and len(self._values) >= MAX_SERIES:
                 labels = (OVERFLOW,) * len(self.labels)
                 self.overflowed += 1
             counts, total = self._values.setdefault(labels, ([0] * (len(self.bounds) + 1), [0]))
-            counts[bisect_left(self._edges, value)] += 1
-            total[0] += value
+            for value in values:
+                counts[bisect_left(self._edges, value)] += 1
+            total[0] += sum(values)
 
     def count(self, *labels: str) -> int:
         with self._lock:

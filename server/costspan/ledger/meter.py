@@ -35,7 +35,16 @@ class Outcome(NamedTuple):
 class _Account:
     """What one (service, provider, model) adds up to between two flushes."""
 
-    __slots__ = ("counted", "outcomes", "retracted", "saved", "surcharged", "usage")
+    __slots__ = (
+        "costs",
+        "counted",
+        "outcomes",
+        "retracted",
+        "saved",
+        "seconds",
+        "surcharged",
+        "usage",
+    )
 
     def __init__(self) -> None:
         self.counted: dict[str, int] = {}  # attos by token type
@@ -43,6 +52,8 @@ class _Account:
         self.saved = self.surcharged = 0
         self.usage: dict[str, int] = {}
         self.outcomes: dict[tuple[str, str], int] = {}  # (operation, ok or error) -> calls
+        self.seconds: dict[str, list[float]] = {}  # by operation
+        self.costs: list[int] = []
 
     def move(self, token_type: str, attos: int) -> None:
         """A counter cannot fall: what is negative goes to the other one."""
@@ -66,6 +77,11 @@ class _Account:
                 table.tokens.add(quantity, *who, unit)
         for outcome, calls in self.outcomes.items():
             table.calls.add(calls, *who, *outcome)
+        service, _, model = who
+        for operation, seconds in self.seconds.items():
+            table.call_duration.observe_all(seconds, service, operation)
+        if self.costs:
+            table.call_cost.observe_all(self.costs, service, model)
 
 
 class Meter:
@@ -89,42 +105,44 @@ class Meter:
         if counts_on_arrival(call):
             self._bill(call)
         elif call.role == LEAF and call.billed_reason == NO_USAGE:
-            self._call(call)  # a failed one, mostly: it cost nothing that anybody knows
+            self._call(
+                call, self._account(call)
+            )  # a failed one, mostly: it cost nothing that anybody knows
 
     def _bill(self, call: LlmCall) -> None:
         """A call that counts: its money, its usage, its duration."""
-        self._call(call)
-        self._money(call, 1)
-        usage = self._account(call).usage
+        account = self._account(call)
+        self._call(call, account)
+        _money(call, 1, account)
+        usage = account.usage
         for unit, quantity in (call.usage or {}).items():
             usage[unit] = usage.get(unit, 0) + quantity
 
-    def _call(self, call: LlmCall) -> None:
-        table, account = self._telemetry, self._account(call)
+    def _call(self, call: LlmCall, account: _Account) -> None:
         failed = call.status == _ERROR
         outcome = (call.operation, "error" if failed else "ok")
         account.outcomes[outcome] = account.outcomes.get(outcome, 0) + 1
         seconds = max(0, call.end_ns - call.start_ns) / 1e9
-        table.call_duration.observe(seconds, call.service, call.operation)
+        account.seconds.setdefault(call.operation, []).append(seconds)
         cost = call.charge.attos
         if cost is not None:
-            table.call_cost.observe(cost, call.service, model_of(call))
+            account.costs.append(cost)
         elif call.billed or not failed:
             reason = call.charge.reason
-            self._add(table.unpriced_spans, 1, call.provider, model_of(call), reason)
+            self._add(self._telemetry.unpriced_spans, 1, call.provider, model_of(call), reason)
 
     def change(self, call: LlmCall, *, billed: bool, again: bool) -> None:
         """The roll-up found otherwise. `again`: its usage was counted before, money alone moves."""
         if billed and not again:
             self._bill(call)
         else:
-            self._money(call, 1 if billed else -1)
+            _money(call, 1 if billed else -1, self._account(call))
 
     def replace(self, old: LlmCall, new: LlmCall) -> None:
         """A better copy of a span that was counted came: its money takes the other's place."""
         if _money_of(old) != _money_of(new):
-            self._money(old, -1)
-            self._money(new, 1)
+            _money(old, -1, self._account(old))
+            _money(new, 1, self._account(new))
 
     def duplicate(self) -> None:
         self._add(self._telemetry.duplicate_spans, 1)
@@ -156,24 +174,6 @@ class Meter:
             for labels, amount in series.items():
                 counter.add(amount, *labels)
 
-    def _money(self, call: LlmCall, sign: int) -> None:
-        charge = call.charge
-        if not charge.total:
-            return
-        account = self._account(call)
-        rest = int(charge.total)
-        for line in charge.lines:
-            attos = int(line.usd)
-            rest -= attos
-            account.move(line.unit, sign * attos)
-        if rest:
-            account.move(_OTHER if charge.lines else _REPORTED, sign * rest)
-        saved = sign * int(charge.savings or 0)
-        if saved > 0:
-            account.saved += saved
-        else:
-            account.surcharged -= saved
-
     def _account(self, call: LlmCall) -> _Account:
         who = _who(call)
         account = self._accounts.get(who)
@@ -184,6 +184,24 @@ class Meter:
     def _add(self, counter: Counter, amount: int, *labels: str) -> None:
         series = self._sums.setdefault(counter, {})
         series[labels] = series.get(labels, 0) + amount
+
+
+def _money(call: LlmCall, sign: int, account: _Account) -> None:
+    charge = call.charge
+    if not charge.total:
+        return
+    rest = int(charge.total)
+    for line in charge.lines:
+        attos = int(line.usd)
+        rest -= attos
+        account.move(line.unit, sign * attos)
+    if rest:
+        account.move(_OTHER if charge.lines else _REPORTED, sign * rest)
+    saved = sign * int(charge.savings or 0)
+    if saved > 0:
+        account.saved += saved
+    else:
+        account.surcharged -= saved
 
 
 def _money_of(call: LlmCall) -> tuple[str, str, str, Charge]:

@@ -220,7 +220,7 @@ class Service:
                 return self._clickhouse(name, exporter)
 
     def _clickhouse(self, name: str, exporter: ClickHouseExporter) -> Destination:
-        from costspan.exporter.clickhouse import ClickHouse  # noqa: PLC0415  7 MiB, only if used
+        from costspan.exporter.clickhouse import ClickHouse  # noqa: PLC0415  5 MiB, only if used
 
         store = self._store
         return ClickHouse(

@@ -49,8 +49,8 @@ class Hit(NamedTuple):
 
 
 # --- a model call --------------------------------------------------------------------------------
-# gc=False: these records cannot form cycles, and thousands of them are alive at once. Measured: the
-# collector took a third of the ledger's time when it walked them.
+# gc=False: these records cannot form cycles, and thousands of them are alive at once. Untracked, a
+# call costs the ledger about a tenth less to take in (three pairs of runs, CPython 3.11).
 
 
 class Line(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint typecheck imports test test-all docs docs-check image-lint bench lock ci clean
+.PHONY: help install format lint typecheck imports test test-all collector docs docs-check image-lint bench lock ci clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: install ## The fast tests
 
 test-all: install ## Every test
 	$(BIN)/pytest -q
+
+collector: install ## Build the real Collector that tests and benchmarks use (needs Go, minutes once)
+	$(BIN)/python tools/build_collector.py
 
 docs: install ## Write docs/reference from the code
 	$(BIN)/python tools/generate_docs.py

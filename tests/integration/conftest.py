@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -41,3 +46,18 @@ def destination(store: RunningStore, database: str) -> Iterator[ClickHouse]:
 @pytest.fixture
 def client(store: RunningStore, database: str) -> Client:
     return store.client(database)
+
+
+@pytest.fixture(scope="session")
+def otelcol() -> Path:
+    """The real Collector's binary, built once per manifest and machine (minutes the first time).
+
+    Without Go the test is skipped, unless COSTSPAN_REQUIRE_COLLECTOR is set: then it fails.
+    """
+    if shutil.which("go") is None:
+        if os.environ.get("COSTSPAN_REQUIRE_COLLECTOR"):
+            pytest.fail("COSTSPAN_REQUIRE_COLLECTOR is set, and there is no Go to build it with")
+        pytest.skip("the real Collector is built with Go, and there is no `go` on the PATH")
+    script = Path(__file__).parents[2] / "tools" / "build_collector.py"
+    done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603  ours
+    return Path(done.stdout.strip())

@@ -69,7 +69,7 @@ def _build(manifest: Path, go: str, home: Path) -> None:
         wanted["dist"]["output_path"] = str(here / "build")
         local = here / "builder.yaml"
         local.write_text(yaml.safe_dump(wanted))
-        command = [here / "builder", "--config", local, "--ldflags=-s -w"]
+        command = [str(here / "builder"), "--config", str(local), "--ldflags=-s -w"]
         subprocess.run(command, check=True, env=env)
         home.mkdir(exist_ok=True)
         (here / "build" / wanted["dist"]["name"]).replace(home / "otelcol")

@@ -81,8 +81,14 @@ def _render_size(size: int) -> str:
 # --- addresses -----------------------------------------------------------------------------------
 
 
+# The Collector's charts write [${env:MY_POD_IP}]:13133, right for pods of either family: Go takes
+# brackets around an IPv4 address too, urlsplit does not.
+_BRACKETED_IPV4 = re.compile(r"\[([\d.]+)\](:\d+)", re.ASCII)
+
+
 def _parse_address(text: str) -> Address:
-    parts = _split(f"//{text}")
+    bracketed = _BRACKETED_IPV4.fullmatch(text)
+    parts = _split("//" + ("".join(bracketed.groups()) if bracketed else text))
     if parts.username is not None or parts.path or parts.query or parts.fragment:
         raise ValueError(text)
     if not parts.hostname or parts.port is None:

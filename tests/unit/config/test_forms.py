@@ -51,8 +51,25 @@ def test_an_address_survives_being_shown(text: str, address: Address) -> None:
     assert text == str(address)
 
 
+def test_brackets_serve_pods_of_both_families() -> None:
+    """`[${env:POD_IP}]:13133` is how the Collector's charts write it; Go takes either address."""
+    assert Address("10.0.0.7", 13133) == forms.ADDRESS.parse("[10.0.0.7]:13133")
+    assert Address("fd00::7", 13133) == forms.ADDRESS.parse("[fd00::7]:13133")
+
+
 @pytest.mark.parametrize(
-    "text", ["4317", ":4317", "h:70000", "h:x", "http://h:1", "h:1/x", "a b:1"]
+    "text",
+    [
+        "4317",
+        ":4317",
+        "h:70000",
+        "h:x",
+        "http://h:1",
+        "h:1/x",
+        "a b:1",
+        "fd00::7:13133",
+        "x[1.2.3.4]:1",
+    ],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  whose text the loader replaces

@@ -1,4 +1,7 @@
-"""`costspan health`: ask the running process whether it takes spans. Standard library only."""
+"""`costspan health`: ask the running process whether it takes spans.
+
+Standard library only, unless --config asks for more: a container starts this every few seconds.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,18 @@ from urllib.parse import urlsplit
 from costspan.cli.exits import Exit
 
 ENDPOINT = "http://127.0.0.1:13133/healthz/ready"
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where to ask, not where to bind
 _TIMEOUT_SECONDS = 3.0  # below the container health check's own limit
 
 
 def main(arguments: Sequence[str]) -> int:
     """Print what the health endpoint says; returns 0 if it is ready, else 4."""
     options = _parser().parse_args(arguments)
+    endpoint = options.endpoint or _configured(options.config)
     try:
-        status, body = _ask(options.endpoint)
+        status, body = _ask(endpoint)
     except (OSError, http.client.HTTPException) as error:
-        print(f"costspan: {options.endpoint} does not answer: {error}", file=sys.stderr)
+        print(f"costspan: {endpoint} does not answer: {error}", file=sys.stderr)
         return Exit.UNREACHABLE
     ready = status == http.client.OK
     if options.json:
@@ -38,9 +43,24 @@ def _parser() -> argparse.ArgumentParser:
         description="Ask a running costspan whether it takes spans: exit code 0, else 4.",
         allow_abbrev=False,
     )
-    parser.add_argument("--endpoint", default=ENDPOINT, type=_http_url, help=f"default: {ENDPOINT}")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--endpoint", type=_http_url, help=f"default: {ENDPOINT}")
+    where.add_argument(
+        "--config", metavar="FILE|env:VAR", help="ask where this configuration listens"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
     return parser
+
+
+def _configured(source: str | None) -> str:
+    """Where the process that runs on `source` listens, even if the source is faulty."""
+    if source is None:
+        return ENDPOINT
+    # only now: the configuration costs five times as much as the question
+    from costspan.config import Address, passthrough, process_environment  # noqa: PLC0415
+
+    bound = passthrough(source, process_environment()).extensions.health_check.endpoint
+    return f"http://{Address(_ANY_ADDRESS.get(bound.host, bound.host), bound.port)}/healthz/ready"
 
 
 def _http_url(text: str) -> str:

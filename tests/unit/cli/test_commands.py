@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -180,6 +181,20 @@ def test_health_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         "status": 503,
         "body": "draining",
     }
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[${env:POD_IP}]"])
+def test_health_asks_where_the_configuration_listens(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every address is asked by loopback, a pod's by its own, and other faults don't matter."""
+    monkeypatch.setenv("POD_IP", "127.0.0.1")
+    with answering(200, b"ok") as (url, asked):
+        endpoint = f"{host}:{urlsplit(url).port}"
+        text = f"nonsense: 1\nextensions: {{health_check: {{endpoint: '{endpoint}'}}}}\n"
+
+        assert health.main(["--config", file(tmp_path, text)]) == Exit.OK
+    assert asked == ["/healthz/ready?verbose"]
 
 
 def test_health_of_nobody_is_4_and_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

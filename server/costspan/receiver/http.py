@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from costspan.errors import TooLarge, Undecodable, UnsupportedFormat
+from costspan.errors import Draining, TooLarge, Undecodable, UnsupportedFormat
 from costspan.model import LOGS, METRICS, TRACES
 from costspan.receiver.admission import Admission, Lease
 from costspan.receiver.door import VIA, Accept, Door
@@ -94,6 +94,8 @@ class _HttpReceiver:
             return await self._take(signal, headers, receive)
         except _Disconnected:
             raise
+        except asyncio.CancelledError:  # the shutdown's grace is over: uvicorn would answer 500 too
+            return _refusal(self._door.refuse(signal, Draining("shutting down")))
         except Exception as error:  # noqa: BLE001 (the boundary: uvicorn would answer 500, final)
             return _refusal(self._door.refuse(signal, error))
 

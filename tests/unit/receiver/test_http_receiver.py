@@ -87,14 +87,40 @@ class Site:
         pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in fields.items()]
         scope = {"type": "http", "path": path, "method": method, "headers": pairs}
         await self.app(scope, receive, send)
-        if not sent:
-            return None
-        head = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
-        return Answer(sent[0]["status"], head, sent[1]["body"])
+        return _answer(sent) if sent else None
+
+    def cut_short(self) -> Answer:
+        """A request that is still on its way when the server's grace ends."""
+        return asyncio.run(self._cancelled())
+
+    async def _cancelled(self) -> Answer:
+        sent: list[Message] = []
+        waits = asyncio.Event()
+
+        async def receive() -> Message:
+            waits.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        head = [(b"content-type", PROTOBUF.encode())]
+        scope = {"type": "http", "path": "/v1/traces", "method": "POST", "headers": head}
+        task = asyncio.ensure_future(self.app(scope, receive, send))
+        await waits.wait()
+        task.cancel()
+        await task
+        return _answer(sent)
 
     def gone(self) -> Answer | None:
         """A client that disconnects before its body is complete."""
         return asyncio.run(self._exchange([], "/v1/traces", "POST", {"content_type": PROTOBUF}))
+
+
+def _answer(sent: Sequence[Message]) -> Answer:
+    head = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
+    return Answer(sent[0]["status"], head, sent[1]["body"])
 
 
 @pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])
@@ -231,4 +257,16 @@ def test_a_client_that_goes_away_is_no_request() -> None:
 
     assert site.gone() is None
     assert site.accepted == []
+    assert site.admission.in_flight == 0
+
+
+def test_a_request_that_the_shutdown_cuts_short_is_asked_for_again() -> None:
+    """Never 500: to a client that is final, and it would throw the spans away."""
+    site = Site()
+    answer = site.cut_short()
+
+    assert answer.status == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert site.accepted == []
+    assert site.telemetry.requests.exact("http", "traces", "refused") == 1
     assert site.admission.in_flight == 0

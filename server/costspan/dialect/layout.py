@@ -22,6 +22,7 @@ from costspan.dialect.table import (
     PROVIDER,
     REQUEST_MODEL,
     REQUEST_TYPE,
+    RESPONSE_BODY,
     RESPONSE_MODEL,
     SPAN_KIND,
     Dialect,
@@ -33,6 +34,8 @@ DIALECTS: tuple[Dialect, ...] = (GENAI, OPENLLMETRY, OPENINFERENCE)
 """In order of precedence: the first that says something about a meaning is believed."""
 
 _KEPT = 4096  # sets of keys; far above the number of instrumentations in one fleet
+
+_WHOLE = frozenset({PARAMETERS, RESPONSE_BODY})  # JSON: worth nothing if it is cut
 
 Keys = tuple[str, ...]
 Meanings = tuple[tuple[str, Keys], ...]
@@ -118,7 +121,7 @@ def texts(found: Meanings, values: Mapping[str, Value]) -> dict[str, str]:
         if type(value) is str and 0 < len(value) <= MOST_TEXT:  # nearly always
             said[meaning] = value
             continue
-        as_text = whole if meaning == PARAMETERS else text
+        as_text = whole if meaning in _WHOLE else text
         stated = next(filter(None, (as_text(values[key]) for key in keys)), "")
         if stated:
             said[meaning] = stated

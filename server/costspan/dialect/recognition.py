@@ -16,7 +16,7 @@ from costspan.dialect.identity import Dimensions, identity, provider
 from costspan.dialect.layout import COUNTS, TEXTS, Layout, layout, texts
 from costspan.dialect.operation import classify, is_inference
 from costspan.dialect.usage import UNKNOWN, Usage, read, usage
-from costspan.dialect.values import text, truth
+from costspan.dialect.values import response_id, text, truth
 from costspan.model import (
     AGGREGATE,
     ALREADY_METERED,
@@ -39,6 +39,7 @@ _ERROR = 2  # Status.code
 _MARKERS = (
     b".usage.",  # gen_ai.usage.*, llm.usage.*, anthropic.usage.*
     b"llm.token_count.",
+    b"llm.finish_reason",  # OpenInference: a stream that never stated its usage has no count
     b"agent.name",  # gen_ai.agent.name, agent.name
     b"workflow.name",  # gen_ai., traceloop.
     b"response.cached",
@@ -100,10 +101,14 @@ def recognise(hit: Hit, dimensions: Dimensions, *, remeter: bool = False) -> Llm
 
 
 def _tells(hit: Hit, said: Mapping[str, str], operation: str) -> bool:
-    """Whether a span without usage is a model call all the same: answered by a cache, or failed."""
+    """Whether a span without usage is a model call all the same.
+
+    Answered by a cache, failed, or finished without ever stating its usage.
+    """
     if truth(said.get(table.CACHED, "")):
         return True
-    return is_inference(operation) and (hit.status == _ERROR or table.ERROR_TYPE in said)
+    ended = hit.status == _ERROR or table.ERROR_TYPE in said or table.FINISHED in said
+    return ended and is_inference(operation)
 
 
 def _call(
@@ -135,7 +140,7 @@ def _call(
         served_by,
         asked,
         answered,
-        get(table.RESPONSE_ID, ""),
+        get(table.RESPONSE_ID) or response_id(get(table.RESPONSE_BODY, "")),
         role,
         buckets,
         cache.status(said, counts),

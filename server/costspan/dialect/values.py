@@ -19,6 +19,8 @@ _MOST_DOLLARS = 10**9  # for one call
 _WHOLE = re.compile(r"([0-9]{1,13})(?:\.0*)?", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 _SAYS_NOTHING = frozenset({"", "nan", "none", "null", "undefined"})
+# Only ids of the providers' own making: a model's answer in JSON may begin with an "id" as well.
+_RESPONSE_ID = re.compile(r'\{"id": ?"((?:chatcmpl-|resp_|msg_)[\w-]{1,128})"', re.ASCII)
 MOST_TEXT = 512  # a longer name is no name; it would only fill memory and labels
 
 
@@ -59,6 +61,12 @@ def whole(value: Value) -> str:
 def text(value: Value) -> str:
     """A name as text, cut at a length that no name has."""
     return whole(value)[:MOST_TEXT]
+
+
+def response_id(body: str) -> str:
+    """The id with which a provider's response in JSON begins, "" if it is something else."""
+    begins = _RESPONSE_ID.match(body)
+    return begins[1] if begins else ""
 
 
 def truth(stated: str) -> bool:

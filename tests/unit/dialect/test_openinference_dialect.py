@@ -150,3 +150,37 @@ def test_names_of_embedding_models_are_models() -> None:
     assert call.request_model == "text-embedding-3-small"
     assert call.usage == {"input": 12}
     assert "gen_ai.usage.output_tokens" not in call.missing
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ('{"id":"msg_01Xy-z","container":null,"content":[]}', "msg_01Xy-z"),
+        ('{"id": "chatcmpl-9", "choices": []}', "chatcmpl-9"),
+        ('{"id":"resp_a1","object":"response","output":"' + "x" * 5_000 + '"}', "resp_a1"),
+        ('{"choices": [{"id":"chatcmpl-9"}]}', ""),  # not the id of the whole
+        ('{"id":"7","name":"what the model was asked to answer in JSON"}', ""),
+        ("The id is msg_01.", ""),
+        ("", ""),
+    ],
+)
+def test_the_response_id_is_read_from_the_answer(answer: str, expected: str) -> None:
+    """Only one of the provider's own: a model that answers in JSON must not make two calls one."""
+    assert call_of({**LLM, "output.value": answer}).response_id == expected
+
+
+def test_an_id_under_its_own_key_goes_before_the_answers() -> None:
+    values: dict[str, Value] = {"gen_ai.response.id": "msg_1", "output.value": '{"id":"msg_2"}'}
+
+    assert call_of({**LLM, **values}).response_id == "msg_1"
+
+
+def test_an_answer_without_usage_is_a_call_of_unknown_usage() -> None:
+    """A chain that repeats how its model ended is none."""
+    silent: dict[str, Value] = {"llm.model_name": "gpt-4o", "llm.finish_reason": "stop"}
+    call = call_of({**silent, "openinference.span.kind": "LLM"})
+
+    assert (call.role, call.usage, call.billed_reason) == (LEAF, None, "no_usage")
+    assert (
+        recognise(hit({**silent, "openinference.span.kind": "CHAIN"}), DEFAULT_DIMENSIONS) is None
+    )

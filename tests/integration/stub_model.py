@@ -1,14 +1,15 @@
 """A model server on loopback: OpenAI chat and embeddings, Anthropic messages. It keeps the bill.
 
 Its answers follow from the request alone and from the prompts it has seen: a system prompt that
-comes again is served from the cache. `bill` is what a provider would charge for; it never sees
-a span.
+comes again is served from the cache, a request with tools is answered with a call of the first one
+until it brings a result. `bill` is what a provider would charge for; it never sees a span.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+from collections import deque
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +19,7 @@ from costspan.demo.models import Tokens
 
 _OPENAI_DATES = {"gpt-5": "gpt-5-2025-08-07", "gpt-5-mini": "gpt-5-mini-2025-08-07"}
 _OPENAI_CACHE = 1024  # what the stub's prompt cache serves of a system prompt that it knows
+_ARGUMENTS = '{"question": "six times seven"}'  # of every tool call
 _WORDS = ["The", " answer", " is", " forty", "-two", "."]
 
 
@@ -34,7 +36,9 @@ class StubModel:
 
     def __init__(self) -> None:
         self.bill: list[Billed] = []
-        self._known: set[str] = set()
+        self.refused: list[HTTPStatus] = []  # what `refuse` asked for and a client got
+        self._refusals: deque[HTTPStatus] = deque()
+        self._known: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, name="stub-model")
@@ -64,22 +68,40 @@ class StubModel:
             self.bill.append(Billed(provider, model, tokens))
             return len(self.bill)
 
-    def seen(self, system: str) -> bool:
-        """Whether this system prompt came before; from now on it has."""
+    def seen(self, provider: str, system: str) -> bool:
+        """Whether this provider met the system prompt before; from now on it has."""
         with self._lock:
-            known = system in self._known
-            self._known.add(system)
+            known = (provider, system) in self._known
+            self._known.add((provider, system))
             return known
+
+    def refuse(self, *statuses: HTTPStatus) -> None:
+        """Answer the next requests with these errors, in order. A refused request is not billed."""
+        self._refusals.extend(statuses)
+
+    def refusal(self) -> HTTPStatus | None:
+        """The error that is due, or None: answer as usual."""
+        with self._lock:
+            if not self._refusals:
+                return None
+            self.refused.append(self._refusals.popleft())
+            return self.refused[-1]
+
+
+def _length(messages: list[dict[str, Any]]) -> int:
+    """A token per character, of blocks and calls the characters of their JSON."""
+    parts = (m.get(part) for m in messages for part in ("content", "tool_calls"))
+    return sum(len(part if isinstance(part, str) else json.dumps(part)) for part in parts if part)
 
 
 # --- OpenAI --------------------------------------------------------------------------------------
 
 
 def _openai_tokens(stub: StubModel, request: dict[str, Any]) -> Tokens:
-    """A token per character; a known system prompt of 1024 tokens or more is cached."""
+    """A known system prompt of 1024 tokens or more is cached."""
     system = "".join(m["content"] for m in request["messages"] if m["role"] == "system")
-    prompt = sum(len(message["content"]) for message in request["messages"])
-    cached = _OPENAI_CACHE if len(system) >= _OPENAI_CACHE and stub.seen(system) else 0
+    prompt = _length(request["messages"])
+    cached = _OPENAI_CACHE if len(system) >= _OPENAI_CACHE and stub.seen("openai", system) else 0
     return Tokens(prompt - cached, len(_WORDS) + 64, cache_read=cached, reasoning=64)
 
 
@@ -103,13 +125,23 @@ def _openai_chat(stub: StubModel, request: dict[str, Any]) -> dict[str, Any] | I
     }
     if request.get("stream"):
         return _openai_stream(head, tokens, request.get("stream_options") or {})
-    message = {"role": "assistant", "content": "".join(_WORDS), "refusal": None}
+    message, reason = _openai_message(request, number)
     return {
         **head,
         "object": "chat.completion",
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
+        "choices": [{"index": 0, "message": message, "finish_reason": reason, "logprobs": None}],
         "usage": _openai_usage(tokens),
     }
+
+
+def _openai_message(request: dict[str, Any], number: int) -> tuple[dict[str, Any], str]:
+    """The answer, or a call of the first tool if there are tools and no result yet."""
+    message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
+    if not request.get("tools") or request["messages"][-1]["role"] == "tool":
+        return {**message, "content": "".join(_WORDS)}, "stop"
+    function = {"name": request["tools"][0]["function"]["name"], "arguments": _ARGUMENTS}
+    call = {"id": f"call_{number}", "type": "function", "function": function}
+    return {**message, "tool_calls": [call]}, "tool_calls"
 
 
 def _openai_stream(head: dict[str, Any], tokens: Tokens, options: dict[str, Any]) -> Iterator[str]:
@@ -138,12 +170,14 @@ def _openai_embeddings(stub: StubModel, request: dict[str, Any]) -> dict[str, An
 
 
 def _anthropic_tokens(stub: StubModel, request: dict[str, Any]) -> Tokens:
-    """A token per character; a system block with `cache_control` is written, then read."""
-    prompt = sum(len(message["content"]) for message in request["messages"])
-    cacheable = "".join(b["text"] for b in request.get("system", []) if b.get("cache_control"))
+    """A system block with `cache_control` is written, then read; a plain prompt is not cached."""
+    prompt, system = _length(request["messages"]), request.get("system", [])
+    if isinstance(system, str):
+        return Tokens(prompt + len(system), 40)
+    cacheable = "".join(b["text"] for b in system if b.get("cache_control"))
     if not cacheable:
         return Tokens(prompt, 40)
-    if stub.seen(cacheable):
+    if stub.seen("anthropic", cacheable):
         return Tokens(prompt, 40, cache_read=len(cacheable))
     return Tokens(prompt, 40, cache_write=len(cacheable))
 
@@ -166,17 +200,29 @@ def _anthropic_usage(tokens: Tokens) -> dict[str, Any]:
 def _anthropic_messages(stub: StubModel, request: dict[str, Any]) -> dict[str, Any] | Iterator[str]:
     tokens = _anthropic_tokens(stub, request)
     number = stub.charge("anthropic", request["model"], tokens)
+    content, reason = _anthropic_content(request, number)
     message = {
         "id": f"msg_{number:04d}",
         "type": "message",
         "role": "assistant",
         "model": request["model"],
-        "content": [{"type": "text", "text": "".join(_WORDS)}],
-        "stop_reason": "end_turn",
+        "content": content,
+        "stop_reason": reason,
         "stop_sequence": None,
         "usage": _anthropic_usage(tokens),
     }
     return _anthropic_stream(message, tokens) if request.get("stream") else message
+
+
+def _anthropic_content(request: dict[str, Any], number: int) -> tuple[list[dict[str, Any]], str]:
+    """The answer, or a use of the first tool if there are tools and no result yet."""
+    last = request["messages"][-1]["content"]
+    answered = not isinstance(last, str) and any(block["type"] == "tool_result" for block in last)
+    if not request.get("tools") or answered:
+        return [{"type": "text", "text": "".join(_WORDS)}], "end_turn"
+    name, arguments = request["tools"][0]["name"], json.loads(_ARGUMENTS)
+    use = {"type": "tool_use", "id": f"toolu_{number:04d}", "name": name, "input": arguments}
+    return [use], "tool_use"
 
 
 def _anthropic_stream(message: dict[str, Any], tokens: Tokens) -> Iterator[str]:
@@ -212,15 +258,26 @@ def _event(body: dict[str, Any]) -> str:
     return f"event: {body['type']}\n{_data(body)}"
 
 
+def _error(path: str, status: HTTPStatus) -> dict[str, Any]:
+    """An error in the shape of the API that was asked."""
+    kind = "rate_limit_error" if status == HTTPStatus.TOO_MANY_REQUESTS else "api_error"
+    error = {"type": kind, "message": f"refused on purpose: {status.phrase}"}
+    return {"type": "error", "error": error} if path == "/v1/messages" else {"error": error}
+
+
 def _handler(stub: StubModel) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            route = _ROUTES.get(self.path.partition("?")[0])
+            path = self.path.partition("?")[0]
+            route = _ROUTES.get(path)
             if route is None:
                 self.send_error(HTTPStatus.NOT_FOUND, f"no {self.path} here")
+                return
+            if refusal := stub.refusal():
+                self._send("application/json", json.dumps(_error(path, refusal)), refusal)
                 return
             answer = route(stub, json.loads(body))
             if isinstance(answer, dict):
@@ -228,10 +285,11 @@ def _handler(stub: StubModel) -> type[BaseHTTPRequestHandler]:
             else:
                 self._send("text/event-stream", "".join(answer))
 
-        def _send(self, content_type: str, text: str) -> None:
+        def _send(self, content_type: str, text: str, status: HTTPStatus = HTTPStatus.OK) -> None:
             body = text.encode()
-            self.send_response(HTTPStatus.OK)
+            self.send_response(status)
             self.send_header("Content-Type", content_type)
+            self.send_header("retry-after-ms", "1")  # both SDKs believe it; without it they wait
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -6,22 +6,17 @@ what costspan has to arrive at.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from costspan.demo.line import Line
-from costspan.demo.models import MODELS
 from integration.lines import eventually, otlp, running
+from integration.model_calls import cost, costs_on, run
 from integration.otlp_sink import OtlpSink, attributes
 from integration.prometheus import value
-from integration.stub_model import Billed, StubModel
+from integration.stub_model import StubModel
 
 pytestmark = pytest.mark.slow
 APP = Path(__file__).with_name("instrumented_app.py")
@@ -45,40 +40,12 @@ def line(sink: OtlpSink, tmp_path: Path) -> Iterator[Line]:
         yield line
 
 
-def run(what: str, line: Line, stub: StubModel) -> None:
-    environment = {
-        **os.environ,
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{line.ports.grpc}",
-        "OPENAI_BASE_URL": stub.openai,
-        "OPENAI_API_KEY": "sk-none",
-        "ANTHROPIC_BASE_URL": stub.anthropic,
-        "ANTHROPIC_API_KEY": "sk-none",
-        "TRACELOOP_TELEMETRY": "false",
-    }
-    subprocess.run(  # noqa: S603 (our own script)
-        [sys.executable, str(APP), what], env=environment, check=True, timeout=60
-    )
-
-
-def cost(line: Billed) -> Decimal:
-    """What the provider charges for one line of its bill."""
-    (price,) = (model.price for model in MODELS if model.request == line.model)
-    assert price is not None
-    return price.cost(line.tokens)
-
-
-def costs_on(spans: list[Span]) -> list[Decimal]:
-    """The exact cost of every span that has one."""
-    exact = (attributes(span).get("window.financial.total_cost_exact") for span in spans)
-    return [Decimal(str(text)) for text in exact if text is not None]
-
-
 @pytest.mark.parametrize(("what", "calls"), [("openai", 4), ("anthropic", 2)])
 def test_every_call_costs_what_the_provider_bills(
     line: Line, stub: StubModel, sink: OtlpSink, what: str, calls: int
 ) -> None:
     """Streams, cached prompts and embeddings too; the metric agrees to the last double."""
-    run(what, line, stub)
+    run(APP, what, line, stub)
     spans = sink.wait_for_spans(calls + 1)
     bill = [cost(each) for each in stub.bill]
 
@@ -92,7 +59,7 @@ def test_a_call_that_two_libraries_report_is_billed_once(
     line: Line, stub: StubModel, sink: OtlpSink
 ) -> None:
     """The SDK's own span lies inside that of the instrumentation; the ledger takes one back."""
-    run("doubled", line, stub)
+    run(APP, "doubled", line, stub)
     spans = sink.wait_for_spans(5)
     carrying = [s for s in spans if "gen_ai.usage.output_tokens" in attributes(s)]
     billed = float(sum(cost(each) for each in stub.bill))

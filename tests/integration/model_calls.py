@@ -1,0 +1,183 @@
+"""Runs applications that call models, and reads what costspan made of their calls.
+
+The other side of the comparison, what the calls must cost, is here too: the provider's bill at
+prices typed by hand. No assertions.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from clickhouse_connect.driver.client import Client
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from costspan.demo.attach import attach
+from costspan.demo.line import Line
+from costspan.demo.models import MODELS, Model, Tokens
+from costspan.store.endpoint import read_endpoint
+from integration.lines import eventually, otlp, running
+from integration.otlp_sink import OtlpSink, attributes
+from integration.prometheus import value
+from integration.stub_model import Billed, StubModel
+
+_BY_MODEL = """
+SELECT if(ResponseModel = '', RequestModel, ResponseModel) AS model, count(),
+    sum(InputTokens), sum(OutputTokens), sum(CacheReadTokens), sum(CacheWrite5mTokens),
+    sum(ReasoningTokens), sum(CostUsd)
+FROM llm_calls FINAL WHERE TraceId = %(id)s AND Billed GROUP BY model"""
+_TOTAL = "SELECT CostUsd, LlmCalls, Spans FROM trace_totals WHERE TraceId = %(id)s"
+_STORED = """
+SELECT (SELECT count() FROM otel_traces WHERE TraceId = %(id)s),
+    (SELECT count() FROM llm_calls FINAL WHERE TraceId = %(id)s AND Billed)"""
+_DECISIONS = """
+SELECT SpanId, BilledReason, Dialect, Convention, CostStatus, CacheStatus, Agent
+FROM llm_calls FINAL WHERE TraceId = %(id)s"""
+
+
+class Account(NamedTuple):
+    """The calls of one model: how many, their tokens in disjoint buckets, US dollars."""
+
+    calls: int
+    tokens: Tokens
+    cost: Decimal
+
+
+class Decision(NamedTuple):
+    """What the store says of one span that tells of a model call."""
+
+    billed_reason: str
+    dialect: str
+    convention: str
+    cost_status: str
+    cache_status: str
+    agent: str
+
+
+class Played(NamedTuple):
+    """One trace of an application: its spans as they went downstream, and what was stored."""
+
+    spans: list[Span]
+    by_model: dict[str, Account]
+    decisions: dict[str, Decision]  # by span id in hex
+    total: tuple[Decimal, int, int] | None  # cost, calls, spans; None: nothing was billed
+
+    def decided(self, name: str) -> list[Decision]:
+        """The decisions on the spans of this name, in order of their start."""
+        spans = sorted(self.spans, key=lambda span: span.start_time_unix_nano)
+        ids = [span.span_id.hex() for span in spans if span.name == name]
+        return [self.decisions[each] for each in ids if each in self.decisions]
+
+
+class Costspan:
+    """A running line with a place to send spans to and an embedded store."""
+
+    def __init__(self, line: Line, sink: OtlpSink, client: Client) -> None:
+        self.line, self._sink, self._client = line, sink, client
+
+    def play(self, app: Path, case: str, stub: StubModel, spans: int, **more: str) -> Played:
+        """Run one case that makes one trace; `more`: environment. Returns when it is settled."""
+        self._sink.received.clear()
+        run(app, case, self.line, stub, **more)
+        downstream = self._sink.wait_for_spans(spans)
+        (trace_id,) = {span.trace_id.hex() for span in downstream}
+        (total,) = eventually(lambda: self._settled(trace_id, spans))
+        by_model = {
+            model: Account(calls, Tokens(*tokens), cost)
+            for model, calls, *tokens, cost in self._ask(_BY_MODEL, trace_id)
+        }
+        decisions = {id_: Decision(*said) for id_, *said in self._ask(_DECISIONS, trace_id)}
+        return Played(downstream, by_model, decisions, total)
+
+    def _settled(self, trace_id: str, spans: int) -> tuple[Any, ...]:
+        """(the trace's total or None,) once all is stored and agrees; before that ()."""
+        ((stored, billed),) = self._ask(_STORED, trace_id)
+        if stored < spans or not self._delivered():
+            return ()
+        if not billed:
+            return (None,)
+        totals = self._ask(_TOTAL, trace_id)
+        return (totals[0],) if totals and totals[0][1:] == (billed, stored) else ()
+
+    def _delivered(self) -> bool:
+        """Whether the store has taken every span that was accepted."""
+        port = self.line.ports.metrics
+        accepted = value(port, "costspan_receiver_accepted_items_total", signal="traces")
+        name = "costspan_exporter_sent_items_total"
+        return accepted == value(port, name, exporter="clickhouse", signal="traces")
+
+    def _ask(self, query: str, trace_id: str) -> list[tuple[Any, ...]]:
+        rows = self._client.query(query, parameters={"id": trace_id}).result_rows
+        return [tuple(row) for row in rows]
+
+
+@contextmanager
+def costspan(directory: Path) -> Iterator[Costspan]:
+    """The real process with an embedded store, and a collector's place downstream."""
+    store = {"directory": str(directory / "store")}
+    with OtlpSink() as sink:
+        exporters = {"otlp": otlp(sink.endpoint), "clickhouse": store}
+        with running(directory, exporters) as line:
+            client = attach(read_endpoint(directory / "store").dsn())
+            try:
+                yield Costspan(line, sink, client)
+            finally:
+                client.close()
+
+
+def run(app: Path, case: str, line: Line, stub: StubModel, **more: str) -> None:
+    """Run an application to its end, as in production: everything is in its environment."""
+    environment = {
+        **os.environ,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{line.ports.grpc}",
+        "OTEL_SERVICE_NAME": case,
+        "OPENAI_BASE_URL": stub.openai,
+        "OPENAI_API_KEY": "sk-none",
+        "ANTHROPIC_BASE_URL": stub.anthropic,
+        "ANTHROPIC_API_KEY": "sk-none",
+        "TRACELOOP_TELEMETRY": "false",
+        **more,
+    }
+    subprocess.run(  # noqa: S603 (our own script)
+        [sys.executable, str(app), case], env=environment, check=True, timeout=60
+    )
+
+
+def cost(line: Billed) -> Decimal:
+    """What the provider charges for one line of its bill."""
+    price = _model(line).price
+    assert price is not None
+    return price.cost(line.tokens)
+
+
+def accounts(bill: Iterable[Billed]) -> dict[str, Account]:
+    """The provider's bill by the model that answered."""
+    found: dict[str, Account] = {}
+    for line in bill:
+        model = _answering(line)
+        so_far = found.get(model, Account(0, Tokens(0), Decimal(0)))
+        tokens = Tokens(*map(sum, zip(so_far.tokens, line.tokens, strict=True)))
+        found[model] = Account(so_far.calls + 1, tokens, so_far.cost + cost(line))
+    return found
+
+
+def costs_on(spans: Iterable[Span]) -> list[Decimal]:
+    """The exact cost of every span that has one."""
+    exact = (attributes(span).get("window.financial.total_cost_exact") for span in spans)
+    return [Decimal(str(text)) for text in exact if text is not None]
+
+
+def _model(line: Billed) -> Model:
+    (model,) = (model for model in MODELS if model.request == line.model)
+    return model
+
+
+def _answering(line: Billed) -> str:
+    """OpenAI answers with a dated name, the stub's Anthropic with the one it was asked for."""
+    return _model(line).response if line.provider == "openai" else line.model

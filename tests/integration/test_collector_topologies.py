@@ -119,8 +119,8 @@ def test_nothing_loops_and_the_figures_agree(delivery: Delivery) -> None:
     for trouble in ("self_loop_requests", "already_metered_spans", "duplicate_spans"):
         assert topology.costspan(f"{trouble}_total") == 0
     hops = 2 if topology.name == "loop" else 1
-    assert eventually(lambda: topology.otelcol("exporter_sent_spans") == hops * count)
-    assert topology.otelcol("exporter_send_failed_spans") == 0
+    assert eventually(lambda: topology.otelcol("exporter_sent_spans_total") == hops * count)
+    assert topology.otelcol("exporter_send_failed_spans_total") == 0
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])

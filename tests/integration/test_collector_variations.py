@@ -94,7 +94,7 @@ def test_costspan_may_send_compressed_or_over_http(
         send(topology, traffic)
         spans = topology.arrived(traffic)
         labels = {"receiver": receiver, "transport": transport}
-        accepted = topology.otelcol("receiver_accepted_spans", **labels)
+        accepted = topology.otelcol("receiver_accepted_spans_total", **labels)
 
     assert accepted == len(traffic.sent)
     traffic.assert_once(spans)
@@ -125,7 +125,7 @@ def test_what_a_full_costspan_refuses_waits_in_the_collectors_queue(
         assert eventually(lambda: topology.costspan("receiver_refused_items_total"))
         topology.open_back_end()
         spans = topology.arrived(traffic, timeout=60)
-        failed = topology.otelcol("exporter_send_failed_spans")
+        failed = topology.otelcol("exporter_send_failed_spans_total")
 
     assert failed == 0
     assert "Dropping data" not in topology.collector.log.read_text()

@@ -103,21 +103,28 @@ class Topology:
         return value(self._ports["SIDECAR_METRICS"], f"costspan_{metric}", **labels)
 
     def otelcol(self, metric: str, **labels: str) -> float:
-        """A counter of the Collector's, without the prefix; the parser adds `_total`."""
-        return value(self._ports["COLLECTOR_METRICS"], f"otelcol_{metric}_total", **labels)
+        """A figure of the Collector's, without the prefix; the parser calls counters `_total`."""
+        return value(self._ports["COLLECTOR_METRICS"], f"otelcol_{metric}", **labels)
 
     def arrived(self, traffic: Traffic, timeout: float = 20.0) -> list[Span]:
-        """The spans of `traffic` at the back end: all are there, nothing waits in costspan."""
+        """The spans of `traffic` at the back end, once all are there and nothing is on its way."""
         sink = self.sink
         sink.wait(lambda: len(traffic.mine(sink.spans())) >= len(traffic.sent), timeout)
-        self.settled()
+        assert eventually(self._idle)
         return traffic.mine(sink.spans())
 
-    def settled(self) -> None:
-        """Return when costspan has sent on all that it has accepted."""
-        accepted = "receiver_accepted_items_total"
-        sent = "exporter_sent_items_total"
-        assert eventually(lambda: self.costspan(sent) == self.costspan(accepted))
+    def _idle(self) -> bool:
+        """Nothing waits in the Collector's queue or in costspan, whichever of them is first."""
+        accepted, sent = "receiver_accepted_items_total", "exporter_sent_items_total"
+        return (
+            self._queued() == 0
+            and self.costspan(sent) == self.costspan(accepted)
+            and self._queued() == 0
+        )
+
+    def _queued(self) -> float:
+        """Bytes until their request is confirmed: what waits for a batch, what is on the wire."""
+        return self.otelcol("exporter_queue_size")
 
     def _line(self, edits: Mapping[str, str], directory: Path) -> Line:
         text = edited(CONFIGS / f"costspan-{self.name}.yaml", edits) + DRAIN

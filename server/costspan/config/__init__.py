@@ -80,13 +80,15 @@ def passthrough(
     defaults. If the source names no usable destination, the environment's is taken.
     """
     config, _ = _resolve(source, env, embedded)
-    exporters = _forwarding(config)
+    exporters, notes = _forwarding(config), config.notes
     if not exporters:
-        exporters = _forwarding(_resolve(None, env, lambda: False)[0])
+        fallback, _ = _resolve(None, env, lambda: False)
+        exporters, notes = _forwarding(fallback), fallback.notes
     return replace(
         config,
         processors=Processors(cost=Cost(enabled=False), trace_totals=TraceTotals(emit=())),
         exporters=exporters,
+        notes=notes,
     )
 
 

@@ -39,3 +39,6 @@ def test_without_a_readable_destination_the_environments_is_taken() -> None:
     config = given("exporters: [", OTEL_EXPORTER_OTLP_ENDPOINT="http://c:4317")
 
     assert target(config) == "c:4317"
+    assert [note.text for note in config.notes] == [
+        "sending to otlp at http://c:4317 (environment variable OTEL_EXPORTER_OTLP_ENDPOINT)"
+    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -60,13 +60,21 @@ class Decision(NamedTuple):
     agent: str
 
 
+class Total(NamedTuple):
+    """The row of a trace in `trace_totals`; US dollars."""
+
+    cost: Decimal
+    calls: int
+    spans: int
+
+
 class Played(NamedTuple):
     """One trace of an application: its spans as they went downstream, and what was stored."""
 
     spans: list[Span]
     by_model: dict[str, Account]
     decisions: dict[str, Decision]  # by span id in hex
-    total: tuple[Decimal, int, int] | None  # cost, calls, spans; None: nothing was billed
+    total: Total | None  # None: nothing was billed
 
     def decided(self, name: str) -> list[Decision]:
         """The decisions on the spans of this name, in order of their start."""
@@ -87,23 +95,23 @@ class Costspan:
         run(app, case, self.line, stub, **more)
         downstream = self._sink.wait_for_spans(spans)
         (trace_id,) = {span.trace_id.hex() for span in downstream}
-        (total,) = eventually(lambda: self._settled(trace_id, spans))
+        (settled,) = eventually(lambda: self._settled(trace_id, spans))
         by_model = {
             model: Account(calls, Tokens(*tokens), cost)
             for model, calls, *tokens, cost in self._ask(_BY_MODEL, trace_id)
         }
         decisions = {id_: Decision(*said) for id_, *said in self._ask(_DECISIONS, trace_id)}
-        return Played(downstream, by_model, decisions, total)
+        return Played(downstream, by_model, decisions, settled)
 
-    def _settled(self, trace_id: str, spans: int) -> tuple[Any, ...]:
-        """(the trace's total or None,) once all is stored and agrees; before that ()."""
+    def _settled(self, trace_id: str, spans: int) -> list[Total | None]:
+        """The trace's total or None as soon as all is stored and agrees; before that nothing."""
         ((stored, billed),) = self._ask(_STORED, trace_id)
         if stored < spans or not self._delivered():
-            return ()
+            return []
         if not billed:
-            return (None,)
-        totals = self._ask(_TOTAL, trace_id)
-        return (totals[0],) if totals and totals[0][1:] == (billed, stored) else ()
+            return [None]
+        totals = [Total(*row) for row in self._ask(_TOTAL, trace_id)]
+        return [each for each in totals if (each.calls, each.spans) == (billed, stored)]
 
     def _delivered(self) -> bool:
         """Whether the store has taken every span that was accepted."""
@@ -167,10 +175,21 @@ def accounts(bill: Iterable[Billed]) -> dict[str, Account]:
     return found
 
 
+def total(bill: Sequence[Billed], spans: int) -> Total:
+    """What the total of a trace of so many spans must be."""
+    return Total(sum(map(cost, bill), Decimal(0)), len(bill), spans)
+
+
 def costs_on(spans: Iterable[Span]) -> list[Decimal]:
     """The exact cost of every span that has one."""
     exact = (attributes(span).get("window.financial.total_cost_exact") for span in spans)
     return [Decimal(str(text)) for text in exact if text is not None]
+
+
+def said(played: Played, key: str) -> list[object]:
+    """The values of one attribute as they went downstream, in order of the spans' arrival."""
+    there = (attributes(span) for span in played.spans)
+    return [found[key] for found in there if key in found]
 
 
 def _model(line: Billed) -> Model:

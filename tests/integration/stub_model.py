@@ -123,9 +123,10 @@ def _openai_chat(stub: StubModel, request: dict[str, Any]) -> dict[str, Any] | I
         "created": 1_790_000_000,
         "model": _OPENAI_DATES[request["model"]],
     }
-    if request.get("stream"):
-        return _openai_stream(head, tokens, request.get("stream_options") or {})
     message, reason = _openai_message(request, number)
+    if request.get("stream"):
+        options = request.get("stream_options") or {}
+        return _openai_stream(head, message, reason, _openai_usage(tokens), options)
     return {
         **head,
         "object": "chat.completion",
@@ -144,14 +145,24 @@ def _openai_message(request: dict[str, Any], number: int) -> tuple[dict[str, Any
     return {**message, "tool_calls": [call]}, "tool_calls"
 
 
-def _openai_stream(head: dict[str, Any], tokens: Tokens, options: dict[str, Any]) -> Iterator[str]:
+def _openai_stream(
+    head: dict[str, Any],
+    message: dict[str, Any],
+    reason: str,
+    usage: dict[str, Any],
+    options: dict[str, Any],
+) -> Iterator[str]:
     chunk = {**head, "object": "chat.completion.chunk"}
-    for word in _WORDS:
-        delta = {"role": "assistant", "content": word}
-        yield _data({**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-    yield _data({**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    words = _WORDS if message["content"] else []
+    deltas: list[dict[str, Any]] = [{"content": word} for word in words]
+    calls = message.get("tool_calls", [])
+    deltas += [{"tool_calls": [{"index": i, **call}]} for i, call in enumerate(calls)]
+    for delta in deltas:
+        said = {"role": "assistant", **delta}
+        yield _data({**chunk, "choices": [{"index": 0, "delta": said, "finish_reason": None}]})
+    yield _data({**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
     if options.get("include_usage"):
-        yield _data({**chunk, "choices": [], "usage": _openai_usage(tokens)})
+        yield _data({**chunk, "choices": [], "usage": usage})
     yield "data: [DONE]\n\n"
 
 
@@ -229,16 +240,26 @@ def _anthropic_stream(message: dict[str, Any], tokens: Tokens) -> Iterator[str]:
     opening = {**message, "content": [], "stop_reason": None}
     opening["usage"] = {**message["usage"], "output_tokens": 1}  # as the real one: a first guess
     yield _event({"type": "message_start", "message": opening})
-    block = {"type": "text", "text": ""}
-    yield _event({"type": "content_block_start", "index": 0, "content_block": block})
-    for word in _WORDS:
-        delta = {"type": "text_delta", "text": word}
-        yield _event({"type": "content_block_delta", "index": 0, "delta": delta})
-    yield _event({"type": "content_block_stop", "index": 0})
-    stop = {"stop_reason": "end_turn", "stop_sequence": None}
+    for index, block in enumerate(message["content"]):
+        yield from _anthropic_block(index, block)
+    stop = {"stop_reason": message["stop_reason"], "stop_sequence": None}
     usage = {"output_tokens": tokens.output}
     yield _event({"type": "message_delta", "delta": stop, "usage": usage})
     yield _event({"type": "message_stop"})
+
+
+def _anthropic_block(index: int, block: dict[str, Any]) -> Iterator[str]:
+    """A block opens empty and is filled by deltas."""
+    empty: dict[str, Any] = {"text": ""}
+    deltas = [{"type": "text_delta", "text": word} for word in _WORDS]
+    if block["type"] == "tool_use":
+        empty = {"input": {}}
+        deltas = [{"type": "input_json_delta", "partial_json": _ARGUMENTS}]
+    start = {"type": "content_block_start", "index": index, "content_block": {**block, **empty}}
+    yield _event(start)
+    for delta in deltas:
+        yield _event({"type": "content_block_delta", "index": index, "delta": delta})
+    yield _event({"type": "content_block_stop", "index": index})
 
 
 # --- HTTP ----------------------------------------------------------------------------------------

@@ -7,14 +7,13 @@ what costspan has to arrive at: on the spans downstream, in `llm_calls` and in t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 from integration.lines import eventually
-from integration.model_calls import Costspan, Played, accounts, cost, costs_on, costspan
+from integration.model_calls import Costspan, accounts, cost, costs_on, costspan, said, total
 from integration.otlp_sink import attributes
 from integration.prometheus import value
 from integration.stub_model import StubModel
@@ -33,17 +32,6 @@ def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Costspan]:
 def stub() -> Iterator[StubModel]:
     with StubModel() as stub:
         yield stub
-
-
-def total(stub: StubModel, spans: int) -> tuple[Decimal, int, int]:
-    """What the total of a trace with so many spans must be."""
-    return sum(map(cost, stub.bill), Decimal(0)), len(stub.bill), spans
-
-
-def said(played: Played, key: str) -> list[object]:
-    """The values of one attribute as they went downstream, in order of the spans' arrival."""
-    there = (attributes(span) for span in played.spans)
-    return [found[key] for found in there if key in found]
 
 
 def net(sidecar: Costspan, service: str) -> float:
@@ -72,7 +60,7 @@ def test_every_call_costs_what_the_provider_bills(
     assert len(stub.bill) == 4
     assert played.by_model == accounts(stub.bill)
     assert costs_on(played.spans) == [cost(each) for each in stub.bill]
-    assert played.total == total(stub, 5)
+    assert played.total == total(stub.bill, 5)
     assert said(played, "finops.cache.status") == statuses
     conventions = {(call.dialect, call.convention) for call in played.decisions.values()}
     assert conventions == {("openinference", "inclusive")}
@@ -91,7 +79,7 @@ def test_an_agents_own_sums_are_not_billed_beside_its_calls(
 
     assert len(stub.bill) == 4
     assert played.by_model == accounts(stub.bill)
-    assert played.total == total(stub, 11)
+    assert played.total == total(stub.bill, 11)
     assert [each.billed_reason for each in repeating] == ["not_inference"] * 4
     assert [each.agent for each in played.decided("ChatCompletion")] == ["researcher"] * 2
     assert [each.agent for each in played.decided("messages.create")] == ["checker"] * 2
@@ -118,7 +106,7 @@ def test_what_the_sdk_tries_again_is_billed_once(sidecar: Costspan, stub: StubMo
     assert stub.refused == [HTTPStatus.TOO_MANY_REQUESTS]
     assert len(stub.bill) == 2
     assert played.by_model == accounts(stub.bill)
-    assert played.total == total(stub, 3)
+    assert played.total == total(stub.bill, 3)
 
 
 def test_a_stream_that_never_stated_its_usage_is_unpriced(
@@ -158,6 +146,6 @@ def test_a_call_that_two_libraries_report_is_billed_once(
     assert {call.dialect for call in told} == telling
     assert {call.billed_reason for call in told} <= {"leaf", "covered", "duplicate"}
     assert played.by_model == accounts(stub.bill)
-    assert played.total == total(stub, 9)
+    assert played.total == total(stub.bill, 9)
     bill = float(sum(map(cost, stub.bill)))
     assert eventually(lambda: net(sidecar, case) == pytest.approx(bill))

@@ -61,12 +61,12 @@ class Report(NamedTuple):
 
 
 class Generator:
-    """The generator's process, from here. `send` once or more often: no request goes out twice."""
+    """The generator's process. It encodes once and may load one address after another."""
 
-    def __init__(self, address: str, supply: Supply) -> None:
+    def __init__(self, supply: Supply) -> None:
         context = multiprocessing.get_context("spawn")
         self._control, far_end = context.Pipe()
-        self._process = context.Process(target=_main, args=(far_end, address, supply), daemon=True)
+        self._process = context.Process(target=_main, args=(far_end, supply), daemon=True)
 
     def __enter__(self) -> Self:
         self._process.start()
@@ -77,22 +77,39 @@ class Generator:
         self._control.send(None)
         self._process.join()
 
+    def load(self, address: str) -> Load:
+        """A load for one address."""
+        return Load(self._control, address)
+
+
+class Load:
+    """What one address gets, from the supply's first request on: no request goes there twice."""
+
+    def __init__(self, control: Connection, address: str) -> None:
+        self._control = control
+        self._address = address
+        self._taken = 0
+
     def send(self, orders: Orders) -> Report:
         """Send and return when every ack is there."""
-        self._control.send(orders)
-        report: Report = self._control.recv()
+        self._control.send((self._address, self._taken, orders))
+        taken, report = self._control.recv()
+        self._taken += taken
+        if not isinstance(report, Report):
+            raise TypeError(f"expected a report of the load, saw {report!r}")
         return report
 
 
-def _main(control: Connection, address: str, supply: Supply) -> None:
+def _main(control: Connection, supply: Supply) -> None:
     made = Workload(supply.workload, supply.seed).requests(supply.spans, supply.max_bytes)
-    with grpc.insecure_channel(address, options=_UNLIMITED) as channel:
-        export: _Export = channel.unary_unary(EXPORT)
-        control.send(len(made))
-        while (orders := control.recv()) is not None:
-            sending = _Sending(export, made, orders)
-            control.send(sending.run())
-            del made[: sending.taken]
+    control.send(len(made))
+    while (message := control.recv()) is not None:
+        address, start, orders = message
+        with grpc.insecure_channel(address, options=_UNLIMITED) as channel:
+            export: _Export = channel.unary_unary(EXPORT)
+            sending = _Sending(export, made[start:], orders)
+            report = sending.run()
+        control.send((sending.taken, report))
 
 
 class _Sending:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
-Row = Mapping[str, Any]
+from tables import Row, heading, number, select, table
 
 
 class Record(NamedTuple):
@@ -24,11 +24,11 @@ class Record(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A figure to reach. `limit` in the figure's unit; none for a ratio to the Collector."""
+    """A figure to reach. `limit` in the figure's unit."""
 
     text: str
     unit: str
-    limit: float | None
+    limit: float
     figure: Callable[[Record], float | None]
 
 
@@ -38,7 +38,7 @@ def markdown(record: Record) -> str:
         "\n\n".join(
             (
                 "# Benchmark results",
-                _heading(record),
+                heading(record._asdict()),
                 "## Targets\n\n" + _targets(record),
                 "## The whole process, closed loop\n\n" + _CLOSED + "\n\n" + _closed(record),
                 "## The whole process, open loop\n\n" + _OPEN + "\n\n" + _open(record),
@@ -70,29 +70,6 @@ _STAGES = (
 )
 
 
-def _heading(record: Record) -> str:
-    machine = record.machine
-    return "\n".join(
-        (
-            f"Recorded {record.date} at commit `{record.commit}` by `{record.command}`.",
-            (
-                f"Machine: {machine['cpu']}, {machine['cores']} cores, Python {machine['python']},"
-                f" Linux {machine['kernel']}; load average {_span(record.load)}."
-            ),
-            (
-                "Load generator, sink and stores share its cores with what is measured. A fixed"
-                f" loop of Python took (ms) {_span(record.loop_ms)}: compare runs only where this"
-                " agrees."
-            ),
-        )
-    )
-
-
-def _span(pair: Sequence[float]) -> str:
-    before, after = pair
-    return f"{before:.2f} before and {after:.2f} after"
-
-
 def _whole(
     workload: str, spans: int, store: str, key: str, rate: int = 0
 ) -> Callable[[Record], float | None]:
@@ -108,23 +85,6 @@ def _whole(
     return figure
 
 
-def _ratio(workload: str, spans: int, store: str, rate: int = 0) -> Target:
-    load = f"open loop, {rate} spans/s" if rate else f"{spans} spans a request"
-    against = "with ClickHouse, against J3" if store else "OTLP and ledger, against J4"
-    key, unit = ("cpu_percent", "% of a core") if rate else ("us_per_span", "us/span")
-    figure = _whole(workload, spans, store, key, rate)
-    return Target(f"{workload}, {load}, {against}: {_RATIOS[workload, spans, store]}",
-                  unit, None, figure)  # fmt: skip
-
-
-_RATIOS = {
-    ("W2", 50, ""): "1.2x", ("W2", 512, ""): "1.0x", ("W2", 8000, ""): "1.0x",
-    ("W1", 512, ""): "1.3x", ("W2", 100, ""): "1.0x",
-    ("W2", 50, "clickhouse"): "1.0x", ("W2", 512, "clickhouse"): "0.7x",
-    ("W2", 8000, "clickhouse"): "0.7x", ("W1", 512, "clickhouse"): "1.2x",
-    ("W2", 100, "clickhouse"): "0.8x",
-}  # fmt: skip
-
 _TARGETS = (
     Target("Resident memory at rest, OTLP and a DSN", "MiB", 80, lambda r: r.start["resident"]),
     Target("Start-up CPU until ready", "s", 0.6, lambda r: r.start["cpu_seconds"]),
@@ -138,7 +98,6 @@ _TARGETS = (
            lambda r: sum(row["sent"] - row["arrived"] for row in r.whole)),
     Target("Acked spans missing in ClickHouse", "spans", 0,
            lambda r: sum(row["sent"] - row["inserted"] for row in r.whole if row["store"])),
-    *(_ratio(w, n, store, 10_000 if n == 100 else 0) for w, n, store in _RATIOS),
 )  # fmt: skip
 
 
@@ -146,13 +105,11 @@ def _targets(record: Record) -> str:
     rows = []
     for target in _TARGETS:
         figure = target.figure(record)
-        measured = "not in this run" if figure is None else f"{_number(figure)} {target.unit}"
-        if target.limit is None:
-            rows.append((target.text, measured, "needs the Collector beside it"))
-        else:
-            met = "" if figure is None else "met" if figure <= target.limit else "**missed**"
-            rows.append((f"{target.text}: {target.limit:g} {target.unit}", measured, met))
-    return _table(("target (at most)", "measured", ""), rows)
+        measured = "not in this run" if figure is None else f"{number(figure)} {target.unit}"
+        met = "" if figure is None else "met" if figure <= target.limit else "**missed**"
+        rows.append((f"{target.text}: {target.limit:g} {target.unit}", measured, met))
+    ratios = "CPU and memory beside the Collector's: [COLLECTOR.md](COLLECTOR.md)."
+    return table(("target (at most)", "measured", ""), rows) + f"\n\n{ratios}"
 
 
 def _closed(record: Record) -> str:
@@ -163,7 +120,7 @@ def _closed(record: Record) -> str:
         "refused": "refusals", "sent": "sent", "at the sink": "arrived", "inserted": "inserted",
         "store us/span": "store_us_per_span", "store RSS": "store_resident",
     }  # fmt: skip
-    return _select(columns, (row for row in record.whole if not row["rate"]))
+    return select(columns, (row for row in record.whole if not row["rate"]))
 
 
 def _open(record: Record) -> str:
@@ -174,9 +131,9 @@ def _open(record: Record) -> str:
         "sent": "sent", "at the sink": "arrived", "inserted": "inserted",
     }  # fmt: skip
     rest = "At rest, OTLP and a DSN: " + ", ".join(
-        f"{name.replace('_', ' ')} {_number(value)}" for name, value in record.start.items()
+        f"{name.replace('_', ' ')} {number(value)}" for name, value in record.start.items()
     )
-    return _select(columns, (row for row in record.whole if row["rate"])) + f"\n\n{rest}."
+    return select(columns, (row for row in record.whole if row["rate"])) + f"\n\n{rest}."
 
 
 def _stages(record: Record) -> str:
@@ -184,33 +141,17 @@ def _stages(record: Record) -> str:
     heads = list(dict.fromkeys((workload, spans) for _, workload, spans in found))
     stages = list(dict.fromkeys(stage for stage, _, _ in found))
     rows = [
-        (stage, *(_number(found[stage, *head]["us_per_span"]) for head in heads))
-        for stage in stages
+        (stage, *(number(found[stage, *head]["us_per_span"]) for head in heads)) for stage in stages
     ]
     medians = (found["intake", *head]["us_per_span_median"] for head in heads)
-    rows.insert(1, ("intake, median", *map(_number, medians)))
-    return _table(("stage", *(f"{workload} {spans}" for workload, spans in heads)), rows)
+    rows.insert(1, ("intake, median", *map(number, medians)))
+    return table(("stage", *(f"{workload} {spans}" for workload, spans in heads)), rows)
 
 
 def _workloads(record: Record) -> str:
     keys = list(next(iter(record.workloads.values())))
     rows = [
-        (name, *(f"{row[key]:.3g}" if row[key] < 1 else _number(row[key]) for key in keys))
+        (name, *(f"{row[key]:.3g}" if row[key] < 1 else number(row[key]) for key in keys))
         for name, row in record.workloads.items()
     ]
-    return _table(("", *(key.replace("_", " ") for key in keys)), rows)
-
-
-def _select(columns: Mapping[str, str], rows: Iterable[Row]) -> str:
-    return _table(tuple(columns), [[_number(row[key]) for key in columns.values()] for row in rows])
-
-
-def _number(value: float | str) -> str:
-    if isinstance(value, str):
-        return value or "none"
-    return f"{value:.0f}" if isinstance(value, int) or value >= 100 else f"{value:.2f}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table(("", *(key.replace("_", " ") for key in keys)), rows)

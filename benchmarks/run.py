@@ -12,11 +12,8 @@ import cProfile
 import io
 import json
 import os
-import platform
 import pstats
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +21,10 @@ from statistics import median_low
 
 import intake
 import whole
+from machine import commit, loop_ms, machine
+from measure import Case
 from report import Record, markdown
-from whole import EMBEDDED, NO_STORE, STAND_IN, Case
+from sidecar import EMBEDDED, NO_STORE, STAND_IN
 from workloads import SIZES, WORKLOADS, Workload, profile
 
 _HERE = Path(__file__).parent
@@ -41,7 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.profile:
         day = datetime.now(UTC).date().isoformat()
-        _write(f"{day}-{_commit().rstrip('+')}-profile.txt", _profiles())
+        _write(f"{day}-{commit().rstrip('+')}-profile.txt", _profiles())
         return
     record = _record(quick=arguments.quick, rounds=1 if arguments.quick else arguments.rounds)
     text = markdown(record)
@@ -55,50 +54,40 @@ def main() -> None:
     (_HERE / "RESULTS.md").write_text(text)
 
 
-def cases(*, quick: bool) -> list[Case]:
-    """Closed loop, then open loop; a quick run takes one of each kind."""
+def cases(*, quick: bool) -> list[tuple[Case, str]]:
+    """Load and store. Closed loop, then open loop; a quick run takes one of each kind."""
     if quick:
         return [
-            Case("W2", 512, NO_STORE, seconds=1.0),
-            Case("W2", 512, STAND_IN, seconds=1.0),
-            Case("W2", 100, STAND_IN, rate=5000, seconds=2.0),
+            (Case("W2", 512, seconds=1.0), NO_STORE),
+            (Case("W2", 512, seconds=1.0), STAND_IN),
+            (Case("W2", 100, rate=5000, seconds=2.0), STAND_IN),
         ]
     stores = (NO_STORE, STAND_IN)
-    closed = [Case(w, size, store) for store in stores for w in WORKLOADS for size in SIZES]
-    embedded = [Case(workload, 512, EMBEDDED) for workload in WORKLOADS]
-    open_loop = [Case("W2", 100, store, rate=10_000, seconds=15.0) for store in stores]
-    return [*closed, *embedded, *open_loop, Case("W2", 100, STAND_IN, rate=5000, seconds=15.0)]
+    closed = [(Case(w, size), store) for store in stores for w in WORKLOADS for size in SIZES]
+    embedded = [(Case(workload, 512), EMBEDDED) for workload in WORKLOADS]
+    open_loop = [(Case("W2", 100, rate=10_000, seconds=15.0), store) for store in stores]
+    slower = (Case("W2", 100, rate=5000, seconds=15.0), STAND_IN)
+    return [*closed, *embedded, *open_loop, slower]
 
 
 def _record(*, quick: bool, rounds: int) -> Record:
-    commit = _commit()  # others may commit while it runs
-    load_before, loop_before = os.getloadavg()[0], _loop_ms()
+    revision = commit()  # others may commit while it runs
+    load_before, loop_before = os.getloadavg()[0], loop_ms()
     costs = [cost._asdict() for cost in intake.run(quick=quick)]
     started = _typical_start(rounds)._asdict()
-    results = [result._asdict() for result in _measured(cases(quick=quick), rounds)]
+    results = [result.row() for result in _measured(cases(quick=quick), rounds)]
     return Record(
         date=datetime.now(UTC).date().isoformat(),
-        commit=commit,
+        commit=revision,
         command=" ".join(["python", "benchmarks/run.py", *sys.argv[1:]]),
-        machine=_machine(),
+        machine=machine(),
         load=(load_before, os.getloadavg()[0]),
-        loop_ms=(loop_before, _loop_ms()),
+        loop_ms=(loop_before, loop_ms()),
         workloads={name: profile(name)._asdict() for name in WORKLOADS},
         intake=costs,
         start=started,
         whole=results,
     )
-
-
-def _loop_ms() -> float:
-    """CPU of a fixed piece of Python, the best of nine: how fast this machine is just now."""
-    best = float("inf")
-    for _ in range(9):
-        begin, total = time.process_time(), 0
-        for number in range(200_000):
-            total += number & 7
-        best = min(best, time.process_time() - begin)
-    return best * 1000
 
 
 def _typical_start(rounds: int) -> whole.Start:
@@ -107,17 +96,18 @@ def _typical_start(rounds: int) -> whole.Start:
     return next(start for start in started if start.cpu_seconds == middle)
 
 
-def _measured(wanted: list[Case], rounds: int) -> Iterator[whole.Result]:
+def _measured(wanted: list[tuple[Case, str]], rounds: int) -> Iterator[whole.Result]:
     """The round with the median cost, for every case. Rounds go round robin over the cases."""
-    found: dict[Case, list[whole.Result]] = {case: [] for case in wanted}
+    found: dict[tuple[Case, str], list[whole.Result]] = {each: [] for each in wanted}
     for number in range(rounds):
-        for case in wanted:
-            result = whole.measure(case)
-            found[case].append(result)
-            print(f"{number + 1}/{rounds} {case}: {result.us_per_span:.1f} us/span", flush=True)
+        for case, store in wanted:
+            result = whole.run(case, store)
+            found[case, store].append(result)
+            told = f"{case} {store}: {result.cost.us_per_span:.1f} us/span"
+            print(f"{number + 1}/{rounds} {told}", flush=True)
     for results in found.values():
-        middle = median_low(result.us_per_span for result in results)
-        yield next(result for result in results if result.us_per_span == middle)
+        middle = median_low(result.cost.us_per_span for result in results)
+        yield next(result for result in results if result.cost.us_per_span == middle)
 
 
 def _profiles() -> str:
@@ -135,31 +125,6 @@ def _profiles() -> str:
         out.write(f"{workload}, {512 * len(bodies)} spans in requests of 512, by own time\n")
         pstats.Stats(profiler, stream=out).strip_dirs().sort_stats("tottime").print_stats(_TOP)
     return out.getvalue()
-
-
-def _machine() -> dict[str, str]:
-    models = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "cores": str(os.cpu_count()),
-        "python": platform.python_version(),
-        "kernel": platform.release(),
-    }
-
-
-def _commit() -> str:
-    """The short hash, with a `+` if what is measured is not what was committed."""
-    changed = _git("status", "--porcelain", "--", "server", "pricing")
-    return _git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(_HERE), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603  fixed words
 
 
 def _write(name: str, text: str) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 import grpc
+import inserts
 
 from costspan import wire
 
@@ -24,7 +25,7 @@ class Counts(NamedTuple):
     """What has arrived so far."""
 
     requests: int = 0
-    items: int = 0  # spans; of inserts the stand-in sees no rows
+    items: int = 0  # spans; of other rows than spans none
     bytes: int = 0
 
 
@@ -96,10 +97,11 @@ def serve_otlp(tally: _Tally, _upstream: int) -> int:
 
 
 def serve_clickhouse(tally: _Tally, upstream: int) -> int:
-    """Discard inserts and count them; a real server on port `upstream` answers all the rest.
+    """Discard inserts and count their spans; a real server on port `upstream` answers the rest.
 
-    So the exporter meets its own schema and the version it expects, and no engine shares the two
-    cores with what is measured. Returns the port.
+    So costspan meets its own schema and the version it expects, and no engine shares the two cores
+    with what is measured. What the Collector's exporter asks is answered from `inserts`. Returns
+    the port.
     """
 
     class Handler(_ClickHouse):
@@ -124,10 +126,16 @@ class _ClickHouse(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self._body()
-        query = parse_qs(urlsplit(self.path).query).get("query", [""])[0].encode()
-        if (query or body[:100]).lstrip()[:6].upper() == b"INSERT":
-            self.tally.add(0, len(body))
+        parameters = parse_qs(urlsplit(self.path).query)
+        query, data = parameters.get("query", [""])[0], body
+        if not query:  # it is the first line of the body
+            head, _, data = body.partition(b"\n")
+            query = head.decode(errors="replace")
+        if query.lstrip()[:6].upper() == "INSERT":
+            self.tally.add(inserts.spans(query, data), len(data))
             self._answer(200, [("X-ClickHouse-Summary", "{}")], b"")
+        elif body in inserts.ANSWERS:
+            self._answer(200, [], inserts.ANSWERS[body])
         else:
             self._pass_on(body)
 

@@ -24,6 +24,7 @@ from integration.running_store import RunningStore
 from integration.steady_load import SPANS, Books, SteadyLoad
 
 BOUND = 15.0  # seconds until a living destination has what was acked: half of the outage
+RECOVERY = 60.0  # the same for one that was dead, and is back
 COLLECTOR, STORE, BOTH = "collector", "store", "both"  # a line's name says what it loses
 LINES = (COLLECTOR, STORE, BOTH)
 # no queue: one in memory would ack what a kill then loses, and test the Collector instead of us
@@ -78,20 +79,22 @@ class Rig:
     def look(self) -> None:
         """One look during the outage: does the living destination keep up, what says the health."""
         if self.name == COLLECTOR:
-            self._lags.append(self.catch_up(downstream=False))
+            self._lags.append(self.catch_up(BOUND, downstream=False))
         if self.name == STORE:
-            self._lags.append(self.catch_up(stored=False))
+            self._lags.append(self.catch_up(BOUND, stored=False))
         self._pids.add(self._line.pid)
         self._healths.append(_health(self._line))
 
-    def catch_up(self, *, downstream: bool = True, stored: bool = True) -> float:
+    def catch_up(
+        self, within: float = RECOVERY, *, downstream: bool = True, stored: bool = True
+    ) -> float:
         """Wait until the destinations have every span that is acked now; how long that took."""
         spans, began = self.load.books().spans.keys(), time.monotonic()
         if downstream:
-            eventually(lambda: spans <= self._arrivals.counts().keys(), BOUND)
+            eventually(lambda: spans <= self._arrivals.counts().keys(), within)
         if stored:
             tables = self._tables()
-            eventually(lambda: spans <= tables.spans().keys(), BOUND)
+            eventually(lambda: spans <= tables.spans().keys(), within)
         return time.monotonic() - began
 
     def end(self) -> Ended:

@@ -7,7 +7,7 @@ import time
 from typing import NamedTuple
 
 import peers
-from peers import OK, Answer
+from peers import OK, UNAVAILABLE, Answer
 
 _LONGEST_HANG = 30.0  # seconds
 
@@ -50,9 +50,10 @@ class StubbornSink(peers._Peer):
         answer = super()._next(received) if self._gave_in.is_set() else self._mood
         with self._lock:
             self._attempts.append(Attempt(received.body, answer, at))
-        if answer.hangs:
-            self._gave_in.wait(_LONGEST_HANG)
-        return answer
+        if not answer.hangs:
+            return answer
+        self._gave_in.wait(_LONGEST_HANG)
+        return UNAVAILABLE  # whoever still waits must not take the end of the hang for an ack
 
 
 class StubbornGrpc(StubbornSink, peers.GrpcPeer):

@@ -106,7 +106,8 @@ def _running(binary: Path, job: str, ends: Ends) -> Iterator[Running]:
         with sidecar(ends, STAND_IN if job in _STORED else NO_STORE) as started:
             yield started.running
     else:
-        with collector(binary, job, ends) as running:
+        ports = {"spans": ends.spans.port, "inserts": ends.inserts.port}
+        with collector(binary, job, ends.folder, **ports) as running:
             yield running
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ends import Ends
 from measure import Running
 
 from costspan.demo.line import free_ports
@@ -48,18 +47,23 @@ def version(binary: Path) -> str:
 
 
 @contextmanager
-def collector(binary: Path, job: str, ends: Ends) -> Iterator[Running]:
-    """Start it on one job before these ends; it listens inside. Raises StartError."""
+def collector(
+    binary: Path, job: str, folder: Path, *, spans: int, inserts: int = 0
+) -> Iterator[Running]:
+    """Start it on one job; it listens inside. Its log goes to the folder. Raises StartError.
+
+    `spans` and `inserts` are the loopback ports of the OTLP sink and, for J3, of ClickHouse.
+    """
     ports = free_ports()
     environment = {
         **os.environ,
         "GRPC_PORT": str(ports.grpc),
         "HEALTH_PORT": str(ports.health),
-        "SINK_PORT": str(ends.spans.port),
-        "CLICKHOUSE_PORT": str(ends.inserts.port),
+        "SINK_PORT": str(spans),
+        "CLICKHOUSE_PORT": str(inserts),
     }
     files = [f"--config={_HERE / 'jobs' / name}.yaml" for name in JOBS[job]]
-    path = ends.folder / f"{job}.log"
+    path = folder / f"{job}.log"
     with path.open("ab") as log:
         process = subprocess.Popen([binary, *files], env=environment, stdout=log, stderr=log)  # noqa: S603  ours
     try:

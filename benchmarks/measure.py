@@ -80,11 +80,13 @@ class _Counter:
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = [(sink, sink.counts().items) for sink in sinks]
 
-    def wait_for(self, spans: int, timeout: float = 60.0) -> list[int]:
-        """Wait until every sink has so many, or for so long. Return how many each has."""
-        deadline, pause = time.monotonic() + timeout, threading.Event()
-        while min(arrived := self._arrived()) < spans and time.monotonic() < deadline:
+    def wait_for(self, spans: int, patience: float = 10.0) -> list[int]:
+        """Wait until every sink has so many, or nothing comes for so long. How many each has."""
+        pause, arrived, since = threading.Event(), self._arrived(), time.monotonic()
+        while min(arrived) < spans and time.monotonic() - since < patience:
             pause.wait(0.05)
+            if (now := self._arrived()) != arrived:
+                arrived, since = now, time.monotonic()
         return arrived
 
     def _arrived(self) -> list[int]:

@@ -113,11 +113,12 @@ class Service:
         if self.health.phase is Phase.SERVING:
             self.health.phase = Phase.DRAINING
             hurry.wait(drain.accept_grace)
-        deadline = self._clock.monotonic() + round(drain.timeout * _SECOND)
         if self._grpc is not None:
             self._grpc.stop(_RECEIVER_GRACE)
         if self._http is not None:
             self._http.stop(_RECEIVER_GRACE)
+        # only now: a client that sends slowly must not eat the time to deliver
+        deadline = self._clock.monotonic() + round(drain.timeout * _SECOND)
         self._ledger.stop(deadline)
         self.journal.close()
         for runner in self._runners:

@@ -140,14 +140,20 @@ def _call(number: int, ordinal: int) -> Call:
 
 
 class SteadyLoad:
-    """`with SteadyLoad(port, "shop") as load:`; at the end the last request is acked too."""
+    """`with SteadyLoad(port, "shop") as load:`; at the end the last request is acked too.
 
-    def __init__(self, port: int, service: str, *, requests_per_second: float = 10.0) -> None:
+    `first` is the number of the first request: loads beside each other need ranges of their own.
+    """
+
+    def __init__(
+        self, port: int, service: str, *, requests_per_second: float = 10.0, first: int = 0
+    ) -> None:
         self.service = service
         self.answers: Counter[grpc.StatusCode] = Counter()
         self.slowest = 0.0  # seconds from the first attempt to the ack
         self._interval = 1 / requests_per_second
         self._port = port
+        self._first = first
         self._acked: dict[str, Call | None] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -176,7 +182,7 @@ class SteadyLoad:
             return Books(dict(self._acked))
 
     def _run(self) -> None:
-        number, due = 0, time.monotonic()
+        number, due = self._first, time.monotonic()
         with grpc.insecure_channel(f"127.0.0.1:{self._port}") as channel:
             export: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
                 METHODS["traces"]

@@ -262,6 +262,7 @@ than the Collector's blocks do: that is not in these figures. W1 is model calls 
 of 2 KB; W2 is a tenth model calls, a fifth tool calls, the rest HTTP and database spans."""
 _CLOSED = (
     "As fast as the acks come. CPU in per cent of one core over the seconds of the load, what came"
-    " after it included. A refused request was sent again. Memory in MiB."
+    " after it included. A refused request was sent again. What is missing at the sink was acked"
+    " and lost. Memory in MiB."
 )
 _OPEN = "100 spans a request at a fixed rate. A latency counts from when its request was due."

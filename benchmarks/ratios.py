@@ -178,8 +178,9 @@ def readme_table(record: Record) -> str:
     rounds = len({row["round"] for row in record.rows})
     told = (
         f"Ratios, the Collector's figure = 1, medians of {rounds} round{'s' if rounds > 1 else ''};"
-        f" **bold** misses its must. [All figures](benchmarks/COLLECTOR.md) ·"
-        f" [record](benchmarks/results/{record.name})"
+        " **bold** misses its must. J4: the Collector prices in OTTL and groups by trace; J3: it"
+        " prices and writes ClickHouse. W2: a tenth of the spans are model calls; W1: all are."
+        f" [All figures](benchmarks/COLLECTOR.md) · [record](benchmarks/results/{record.name})"
     )
     return f"{table(head, rows)}\n\n{told}"
 

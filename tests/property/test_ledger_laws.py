@@ -74,7 +74,7 @@ def traces(draw: st.DrawFn, *, wrappers: bool = True) -> list[Span]:
 
 
 def roll(spans: Sequence[Span]) -> Rollup:
-    return rollup(calls(spans), [one.head for one in spans])
+    return rollup(calls(spans), [one.head[1:] for one in spans])
 
 
 def content(rolled: Rollup) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from costspan.ledger.billing import COVERED, DUPLICATE
-from costspan.ledger.forest import span_key
+from costspan.ledger.forest import Node, span_key
 from costspan.ledger.rollup import Decision, Rollup, Sums, rollup
 from costspan.model import WITNESS, LlmCall
 from costspan.wire import Head
@@ -27,9 +27,9 @@ class Priced(NamedTuple):
 
 def evaluate(calls: Sequence[LlmCall], heads: Sequence[Head]) -> Priced:
     """Roll up every trace of the input, and decide for every record of it."""
-    by_trace: dict[bytes, tuple[list[LlmCall], list[Head]]] = {}
+    by_trace: dict[bytes, tuple[list[LlmCall], list[Node]]] = {}
     for head in heads:
-        by_trace.setdefault(head.trace_id, ([], []))[1].append(head)
+        by_trace.setdefault(head.trace_id, ([], []))[1].append(head[1:])
     for call in calls:
         by_trace[_trace_key(call)][0].append(call)
     rolled = {trace_id: rollup(*records) for trace_id, records in by_trace.items()}

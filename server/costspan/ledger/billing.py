@@ -214,6 +214,6 @@ def _left(
     missing = {
         span_id: (held.tokens_in, held.tokens_out)
         for span_id, held in left.items()
-        if span_id not in forest.spans and any(span_id)
+        if span_id not in forest.links and any(span_id)
     }
     return Known(known.responses | (responses - {""}), missing)

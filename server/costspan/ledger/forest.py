@@ -6,70 +6,78 @@ path. Nothing here recurses: chains of 100 000 spans and parent links that form 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from costspan.model import LlmCall, encode_calls
-from costspan.wire import Head
 
 ROOT = bytes(8)
 """The parent id of a span that has none."""
+_ID = len(ROOT)
 _ERROR = 2  # Status.code of opentelemetry-proto
+_PEELINGS = 12  # deeper trees are walked
+
+
+Node = tuple[bytes, bytes, int, int, int, int, int]
+"""A head without its trace id: span id, parent span id, start, end, flags, kind, status."""
+
+
+class Root(NamedTuple):
+    """The span without a parent that starts first; of several the smallest id."""
+
+    start_ns: int
+    span_id: bytes
+    end_ns: int
 
 
 class Forest(NamedTuple):
     """The spans of one trace. All ids are 8 bytes."""
 
     calls: dict[bytes, LlmCall]  # by span id: of several copies the one that counts
-    spans: dict[bytes, Head]  # by span id, those of the calls included
     above: dict[bytes, bytes]  # call -> the nearest call above, else ROOT or a missing span's id
     order: list[bytes]  # the calls, every one after all calls below it
-    root: Head | None  # without a parent, earliest start, smallest id
+    root: Root | None
     roots: int  # spans without a parent
     orphans: int  # spans whose parent is not here
     errors: int  # spans that ended in one
     start_ns: int  # the first; a time of 0 is no time
     end_ns: int  # the last
     cycles: int  # each cut at its smallest span id
-    links: Mapping[bytes, bytes]  # span -> parent, without cycles
+    links: Mapping[
+        bytes, bytes
+    ]  # every span, those of the calls included -> parent, without cycles
 
     def nearest(self, span_id: bytes) -> bytes:
         """The first call at or above a span, else ROOT or the id of the missing span above."""
         return _climb(span_id, self.links, self.calls, {})
 
 
-def plant(calls: Iterable[LlmCall], heads: Iterable[Head]) -> Forest:
-    """Build the forest. The same set of records gives the same forest, in any order."""
+def plant(calls: Iterable[LlmCall], nodes: Iterable[Node]) -> Forest:
+    """Build the forest. The same set of records gives the same forest, in any order.
+
+    Columns and not spans: what looks at every span of a trace then runs in C.
+    """
     kept = _richest_copies(calls)
-    spans = _latest_heads(heads, kept)
-    links: dict[bytes, bytes] = {}
-    roots: list[Head] = []
-    orphans = errors = start_ns = end_ns = 0
-    for span_id, head in spans.items():
-        _, _, parent, start, end, _, _, status = head
-        links[span_id] = parent
-        if parent == ROOT:
-            roots.append(head)
-        elif parent not in spans:
-            orphans += 1
-        errors += status == _ERROR
-        start_ns = min(start_ns or start, start or start_ns)
-        end_ns = max(end_ns, end)
-    cycles = _cut_cycles(links)
+    rows = _one_each(list(nodes), kept)
+    ids, parents, starts, ends, _, _, statuses = zip(*rows, strict=True) if rows else ((),) * 7
+    links: dict[bytes, bytes] = dict(zip(ids, parents, strict=True))
+    absent = set(parents).difference(links, (ROOT,))
+    roots = parents.count(ROOT)
+    start_ns = min(filter(None, starts), default=0)
+    cycles = 0 if _ends_everywhere(links) else _cut_cycles(links)
     memo: dict[bytes, bytes] = {}
     above = {span_id: _climb(links[span_id], links, kept, memo) for span_id in kept}
-    root = min(roots, key=lambda head: (head.start_ns, head.span_id), default=None)
     return Forest(
         kept,
-        spans,
         above,
         _children_first(above),
-        root,
-        len(roots),
-        orphans,
-        errors,
+        _root(rows, parents) if roots else None,
+        roots,
+        sum(map(absent.__contains__, parents)) if absent else 0,
+        statuses.count(_ERROR),
         start_ns,
-        max(start_ns, end_ns),  # clocks step back
+        max(start_ns, max(ends, default=0)),  # clocks step back
         cycles,
         links,
     )
@@ -77,7 +85,7 @@ def plant(calls: Iterable[LlmCall], heads: Iterable[Head]) -> Forest:
 
 def span_key(span_id: bytes) -> bytes:
     """A span id at its fixed width, as `heads` packs it."""
-    return span_id[:8].ljust(8, b"\0")
+    return span_id if len(span_id) == _ID else span_id[:_ID].ljust(_ID, b"\0")
 
 
 def richer(one: LlmCall, other: LlmCall) -> LlmCall:
@@ -101,26 +109,46 @@ def _richest_copies(calls: Iterable[LlmCall]) -> dict[bytes, LlmCall]:
     return kept
 
 
-def _latest_heads(heads: Iterable[Head], calls: Mapping[bytes, LlmCall]) -> dict[bytes, Head]:
-    """One head per span id: of several the one that ended last; a call without one gets its own."""
-    spans: dict[bytes, Head] = {}
-    for head in heads:
-        held = spans.get(head.span_id)
-        if held is None or (head.end_ns, head) > (held.end_ns, held):
-            spans[head.span_id] = head
-    for span_id, call in calls.items():
-        if span_id not in spans:
-            spans[span_id] = Head(
-                call.trace_id,
-                span_id,
-                span_key(call.parent_span_id),
-                call.start_ns,
-                call.end_ns,
-                0,
-                call.kind,
-                call.status,
-            )
-    return spans
+def _one_each(rows: list[Node], calls: Mapping[bytes, LlmCall]) -> list[Node]:
+    """One row per span id: of several the one that ended last; a call without one gets its own."""
+    spans = {row[0]: row for row in rows}
+    if len(spans) < len(rows):
+        for row in rows:
+            held = spans[row[0]]
+            if (row[3], row) > (held[3], held):
+                spans[row[0]] = row
+        rows = list(spans.values())
+    return rows + [
+        (span_id, span_key(call.parent_span_id), call.start_ns, call.end_ns, 0, call.kind,
+         call.status)
+        for span_id, call in calls.items()
+        if span_id not in spans
+    ]  # fmt: skip
+
+
+def _root(rows: Sequence[Node], parents: tuple[bytes, ...]) -> Root:
+    """The root of rows of which at least one has no parent."""
+    at = parents.index(ROOT)
+    if parents.count(ROOT) == 1:
+        span_id, _, start, end, *_ = rows[at]
+        return Root(start, span_id, end)
+    return min(Root(row[2], row[0], row[3]) for row in rows if row[1] == ROOT)
+
+
+def _ends_everywhere(links: Mapping[bytes, bytes]) -> bool:
+    """True if no path can go round in a circle; False if that is not known.
+
+    Spans that nobody is below are taken away until none is left. What is left on a circle stays.
+    """
+    left: AbstractSet[bytes] = links.keys()
+    for _ in range(_PEELINGS):
+        inner = links.keys() & {links[span_id] for span_id in left}
+        if not inner:
+            return True
+        if len(inner) == len(left):
+            return False
+        left = inner
+    return False
 
 
 def _cut_cycles(links: dict[bytes, bytes]) -> int:

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import msgspec
 
 from costspan.ledger.billing import BILLED, DUPLICATE, FALLBACK, Known, bill
-from costspan.ledger.forest import Forest, plant
+from costspan.ledger.forest import Forest, Node, plant
 from costspan.model import ALREADY_METERED, WITNESS, Identity, LlmCall, Tally, TraceTotals
-from costspan.wire import Head
 
 _ERROR = 2  # Status.code of opentelemetry-proto
 _NOBODY = Identity()
+_NOTHING = ("", "0")
 
 
 class Decision(NamedTuple):
@@ -53,17 +53,20 @@ class Sums:
 
     def add(self, call: LlmCall) -> None:
         charge = call.charge
-        cost = charge.attos
         self.calls += 1
-        if cost is None:
-            self.unpriced += 1
-        else:
+        if charge.total:
+            cost = int(charge.total)
             self.cost += cost
-            self.list_cost += int(charge.list_total) if charge.list_total else cost
-            self.savings += int(charge.savings or 0)
+            listed = charge.list_total
+            self.list_cost += cost if listed in ("", charge.total) else int(listed)
+            if charge.savings not in _NOTHING:
+                self.savings += int(charge.savings)
             if call.status == _ERROR:
                 self.error_cost += cost
-        self._count(call.usage or {})
+        else:
+            self.unpriced += 1
+        if call.usage:
+            self._count(call.usage)
 
     def merge(self, other: Sums) -> None:
         self.cost += other.cost
@@ -83,8 +86,7 @@ class Sums:
         return Tally(str(self.cost), self.calls, _ordered(self.usage))
 
 
-@dataclass(frozen=True, slots=True)
-class Rollup:
+class Rollup(NamedTuple):
     """Everything that the records of a trace say together."""
 
     decisions: dict[bytes, Decision]  # by span id, usage-bearing spans only
@@ -102,11 +104,7 @@ class Rollup:
     identity: Identity  # the root's, gaps filled from the billed calls by start
     flags: tuple[str, ...]  # cycle duplicates fallback orphans several_roots
     left: Known  # for a later generation of the same trace
-
-    @property
-    def counts(self) -> bool:
-        """False if no span of it concerns us: none with usage, or all metered by another."""
-        return any(held.reason != ALREADY_METERED for held in self.decisions.values())
+    counts: bool  # False: no span of it concerns us: none with usage, or all metered by another
 
 
 class Stamp(NamedTuple):
@@ -123,15 +121,15 @@ class Stamp(NamedTuple):
 
 def rollup(
     calls: Iterable[LlmCall],
-    heads: Iterable[Head],
+    nodes: Iterable[Node],
     known: Known = Known(),  # noqa: B008  (immutable)
 ) -> Rollup:
     """Decide and add up one trace.
 
-    `calls`: its records (witnesses too); `heads`: all its spans, in any order, any number of times;
+    `calls`: its records (witnesses too); `nodes`: all its spans, in any order, any number of times;
     `known`: what an earlier generation of the trace settled.
     """
-    forest = plant(calls, heads)
+    forest = plant(calls, nodes)
     bills = bill(forest, known)
     decisions = _decisions(forest, bills.reasons)
     billed = [held for held in decisions.values() if held.billed]
@@ -142,7 +140,7 @@ def rollup(
         total=total,
         by_model=by_model,
         by_agent=by_agent,
-        spans=len(forest.spans),
+        spans=len(forest.links),
         errors=forest.errors,
         start_ns=forest.start_ns,
         end_ns=forest.end_ns,
@@ -153,6 +151,7 @@ def rollup(
         identity=_trace_identity(root, billed),
         flags=tuple(_flags(forest, bills.reasons)),
         left=bills.left,
+        counts=any(held.reason != ALREADY_METERED for held in decisions.values()),
     )
 
 
@@ -180,14 +179,18 @@ def totals(rolled: Rollup, stamp: Stamp) -> TraceTotals:
         cache_savings=str(total.savings),
         error_cost=str(total.error_cost),
         usage=_ordered(total.usage),
-        by_model={key: sums.tally() for key, sums in sorted(rolled.by_model.items())},
-        by_agent={key: sums.tally() for key, sums in sorted(rolled.by_agent.items())},
+        by_model=_tallies(rolled.by_model),
+        by_agent=_tallies(rolled.by_agent),
         workflow=who.workflow,
         user=who.user,
         session=who.session,
         conversation=who.conversation,
         flags=rolled.flags,
     )
+
+
+def _tallies(groups: Mapping[str, Sums]) -> dict[str, Tally]:
+    return {key: sums.tally() for key, sums in sorted(groups.items())}
 
 
 def model_of(call: LlmCall) -> str:
@@ -297,4 +300,4 @@ def _flags(forest: Forest, reasons: Mapping[bytes, str]) -> Iterator[str]:
 
 
 def _ordered(usage: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted(usage.items()))
+    return {unit: usage[unit] for unit in sorted(usage)}

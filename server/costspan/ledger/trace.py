@@ -16,12 +16,12 @@ from costspan.ledger.forest import richer
 from costspan.ledger.meter import Outcome, counts_on_arrival
 from costspan.ledger.rollup import Decision, Rollup, rollup
 from costspan.model import WITNESS, LlmCall
-from costspan.wire import HEAD_SIZE, Head
+from costspan.wire import HEAD_SIZE
 
 # wire.HEAD without the trace id, which the key says, and without the spare bytes
 _SPLIT = struct.Struct("<16s38s26x")
 _PARENTS = struct.Struct("<8xQ22x")  # for the root check, nothing else is read
-_REST = struct.Struct("<8s8sQQIBB")
+_NODE = struct.Struct("<8s8sQQIBB")
 # bytes of the Python objects around the payload, measured with tracemalloc
 _TRACE_BYTES, _CALL_BYTES, _GRAVE_BYTES, _ID_BYTES = 1000, 250, 850, 110
 
@@ -150,7 +150,7 @@ class Trace:
         self.heads += heads
         if self.root_seen is None and any(parent == 0 for (parent,) in _PARENTS.iter_unpack(heads)):
             self.root_seen = now
-        return len(heads) // _REST.size
+        return len(heads) // _NODE.size
 
     def hold(self, span_id: bytes, call: LlmCall) -> Held:
         held = self.calls[span_id] = Held(call)
@@ -161,7 +161,7 @@ class Trace:
     @property
     def spans(self) -> int:
         """Heads held, re-sent ones too."""
-        return len(self.heads) // _REST.size
+        return len(self.heads) // _NODE.size
 
     def estimate(self) -> int:
         """Estimated bytes of everything it holds; a bytearray grows by an eighth ahead."""
@@ -171,9 +171,8 @@ class Trace:
     def rollup(self) -> Rollup:
         """Unpack and roll up."""
         known = self.grave.known if self.grave else Known()
-        make, trace_id = Head._make, self.trace_id
-        heads = [make((trace_id, *rest)) for rest in _REST.iter_unpack(self.heads)]
-        return rollup([held.call for held in self.calls.values()], heads, known)
+        nodes = _NODE.iter_unpack(self.heads)
+        return rollup([held.call for held in self.calls.values()], nodes, known)
 
     def conclude(self, rolled: Rollup) -> None:
         """Remember what it came to."""

@@ -13,7 +13,7 @@ from ledger_samples import DOLLAR, Span, calls, ident, record, span
 
 
 def roll(*spans: Span, known: Known | None = None) -> Rollup:
-    return rollup(calls(spans), [one.head for one in spans], known or Known())
+    return rollup(calls(spans), [one.head[1:] for one in spans], known or Known())
 
 
 def tokens(rolled: Rollup) -> int:

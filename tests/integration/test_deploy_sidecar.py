@@ -1,7 +1,7 @@
 """The sidecar's manifest: rendered by kustomize, held against schemas, a linter and our own rules.
 
 kustomize and kube-score are built with Go; the schemas are those that PyPI's kubernetes-validate
-ships. Where one is missing the tests are skipped, unless COSTSPAN_REQUIRE_DEPLOY_TOOLS is set.
+ships. Where one is missing the tests are skipped, unless REQUIRE_DEPLOY_TOOLS is set.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ pytestmark = pytest.mark.slow
 
 
 def _without(reason: str) -> NoReturn:
-    if os.environ.get("COSTSPAN_REQUIRE_DEPLOY_TOOLS"):
-        pytest.fail(f"COSTSPAN_REQUIRE_DEPLOY_TOOLS is set, and {reason}")
+    if os.environ.get("REQUIRE_DEPLOY_TOOLS"):
+        pytest.fail(f"REQUIRE_DEPLOY_TOOLS is set, and {reason}")
     pytest.skip(reason)
 
 

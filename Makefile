@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint typecheck imports test test-all collector docs docs-check image-lint bench lock ci clean
+.PHONY: help install format lint typecheck imports test test-all collector manifests image-try docs docs-check image-lint bench bench-collector lock ci clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,13 @@ test-all: install ## Every test
 collector: install ## Build the real Collector that tests and benchmarks use (needs Go, minutes once)
 	$(BIN)/python tools/build_collector.py
 
+manifests: install ## Render deploy/ and check it against schemas and policies (needs Go)
+	$(BIN)/pip install -q --group deploy
+	REQUIRE_DEPLOY_TOOLS=1 $(BIN)/pytest -q tests/integration/test_deploy_sidecar.py
+
+image-try: ## Build the image and run it as the pod does (needs root, buildah, mmdebstrap)
+	tools/try_image.sh
+
 docs: install ## Write docs/reference from the code
 	$(BIN)/python tools/generate_docs.py
 
@@ -55,6 +62,9 @@ image-lint: install ## Lint the Dockerfile
 
 bench: install ## Measure CPU per span and memory (minutes)
 	$(BIN)/python benchmarks/run.py
+
+bench-collector: install ## Measure costspan beside the real Collector (10 minutes a round)
+	$(BIN)/python benchmarks/beside.py --rounds 3
 
 lock: install ## Renew uv.lock
 	$(BIN)/pip install -q uv

@@ -52,11 +52,11 @@ def client(store: RunningStore, database: str) -> Client:
 def otelcol() -> Path:
     """The real Collector's binary, built once per manifest and machine (minutes the first time).
 
-    Without Go the test is skipped, unless COSTSPAN_REQUIRE_COLLECTOR is set: then it fails.
+    Without Go the test is skipped, unless REQUIRE_COLLECTOR is set: then it fails.
     """
     if shutil.which("go") is None:
-        if os.environ.get("COSTSPAN_REQUIRE_COLLECTOR"):
-            pytest.fail("COSTSPAN_REQUIRE_COLLECTOR is set, and there is no Go to build it with")
+        if os.environ.get("REQUIRE_COLLECTOR"):
+            pytest.fail("REQUIRE_COLLECTOR is set, and there is no Go to build it with")
         pytest.skip("the real Collector is built with Go, and there is no `go` on the PATH")
     script = Path(__file__).parents[2] / "tools" / "build_collector.py"
     done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603  ours

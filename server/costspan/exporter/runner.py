@@ -137,8 +137,8 @@ class Runner:
         frames = self._journal.read(self.name, self._max_batch_bytes, timeout)
         if not frames or draining or self._settled or self._linger <= 0:
             return frames
-        if sum(len(frame.body) for frame in frames) >= self._max_batch_bytes:
-            return frames
+        if self._journal.backlog(self.name).frames > len(frames):
+            return frames  # more is there already than one round takes
         self._draining.wait(self._linger)
         # reading does not move the cursor: the same frames come again, and what arrived since
         return self._journal.read(self.name, self._max_batch_bytes, 0.0)

@@ -64,14 +64,16 @@ class Line:
         *,
         retry: RetryPolicy = SOON,
         linger: float = 0.0,
+        max_batch_bytes: int = 4 << 20,
     ) -> None:
         self.telemetry, self.clock = Telemetry(), SystemClock()
         spec = ReaderSpec(NAME, Scripted.takes, "backpressure")
         self.journal = MemoryJournal([spec], 1 << 20, self.telemetry, self.clock)
         self.destination = Scripted(answer)
         self.runner = Runner(
-            self.destination, self.journal, self.telemetry, self.clock, retry=retry, linger=linger
-        )
+            self.destination, self.journal, self.telemetry, self.clock, retry=retry, linger=linger,
+            max_batch_bytes=max_batch_bytes,
+        )  # fmt: skip
 
     def append(self, *frames: Frame) -> None:
         self.journal.append(frames)
@@ -116,6 +118,17 @@ def test_what_arrives_while_it_lingers_joins_the_batch() -> None:
     line.drain()
 
     assert line.destination.attempts == [[b"a", b"b"]]
+
+
+def test_who_is_behind_by_more_than_a_batch_does_not_linger() -> None:
+    """Frames seldom fill a batch to the byte: waiting for more would cap what a line can carry."""
+    line = Line(linger=30, max_batch_bytes=3)
+    line.append(*frames(b"aa", b"bb"))
+    line.runner.start()
+
+    assert line.destination.attempted.wait(10)
+    line.drain()
+    assert line.destination.attempts == [[b"aa"], [b"bb"]]
 
 
 def test_a_group_is_tried_until_it_is_accepted() -> None:

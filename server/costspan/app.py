@@ -37,7 +37,7 @@ from costspan.exporter.runner import Runner
 from costspan.journal.memory import BACKPRESSURE, DROP_OLDEST, MemoryJournal
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.ledger.reader import READER, LedgerReader
-from costspan.model import TRACES, ReaderSpec
+from costspan.model import TRACE_TOTALS, TRACES, ReaderSpec
 from costspan.pipeline import Meter, Pipeline
 from costspan.processor.enrich import OWN_KEYS
 from costspan.receiver.admission import Admission
@@ -190,9 +190,10 @@ class Service:
         )
         # The memory journal does not survive us: a new epoch, so that old rows stay as they are.
         writer = f"{socket.gethostname()}/{self._instance[:8]}"
-        ledger = TraceLedger(settings, writer, self.telemetry)
-        emit = "clickhouse" in totals.emit
-        return LedgerReader(self.journal, ledger, self._clock, self.telemetry, emit=emit)
+        taken = any(TRACE_TOTALS in each.takes for each in self._destinations.values())
+        rows = taken and "clickhouse" in totals.emit
+        ledger = TraceLedger(settings, writer, self.telemetry, rows=rows)
+        return LedgerReader(self.journal, ledger, self._clock, self.telemetry)
 
     def _destination(self, name: str, exporter: Exporter) -> Destination:
         match exporter:

@@ -57,10 +57,14 @@ class Closing(NamedTuple):
 class TraceLedger:
     """Holds every trace until it is closed. Call it from one thread; all times in ns.
 
-    `now` may be any clock that is the same in every call and does not step back.
+    `now` may be any clock that is the same in every call and does not step back. Without `rows`
+    it keeps the metrics, and no closing goes out.
     """
 
-    def __init__(self, settings: LedgerSettings, writer: str, telemetry: Telemetry) -> None:
+    def __init__(
+        self, settings: LedgerSettings, writer: str, telemetry: Telemetry, *, rows: bool = True
+    ) -> None:
+        self._rows = rows
         self._rules = Rules(settings)
         self._writer = writer
         self._meter = Meter(telemetry)
@@ -217,7 +221,7 @@ class TraceLedger:
         trace.conclude(rolled)
         version = trace.last_seq * _RANKS + _RANK.get(reason, _RANK_CLOSE)
         corrections = self._correct(trace, rolled, version)
-        if not rolled.counts:
+        if not (rolled.counts and self._rows):
             return
         key = (trace.trace_id, self._writer, trace.generation)
         row = totals(rolled, Stamp(*key, 0, "", grade, trace.arrived_ns))

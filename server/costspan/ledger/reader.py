@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 
 from costspan.clock import Clock
-from costspan.ledger.ledger import TraceLedger
+from costspan.ledger.ledger import Closing, TraceLedger
 from costspan.ledger.outbox import Outbox
 from costspan.model import OWN, SOLO, Frame, Journal
 from costspan.telemetry import Telemetry
@@ -17,7 +18,8 @@ from costspan.wire import heads
 
 READER = "ledger"
 _READ_BYTES = 8 * 1024 * 1024
-_POLL = 0.25  # seconds: how late a timer may be noticed, and a stop
+_POLL = 0.25  # seconds: how late a stop may be noticed
+_TICK = 100_000_000  # nanoseconds between two looks at the timers
 _LAST_ATTEMPTS = 4  # at the end, a quarter of a second apart
 _log = logging.getLogger(__name__)
 
@@ -25,8 +27,9 @@ _log = logging.getLogger(__name__)
 class LedgerReader:
     """Reads as reader "ledger" and keeps the ledger's timers. `start` and `stop` once each.
 
-    `emit=False` keeps the metrics and writes no rows. Timers run on `clock.monotonic()`: a wall
-    clock that is set must neither close a trace nor keep it open.
+    Timers run on `clock.monotonic()`: a wall clock that is set must neither close a trace nor keep
+    it open. They are looked at ten times a second, so that traces that fall due one by one are
+    closed, and their rows appended, together.
     """
 
     def __init__(
@@ -35,14 +38,12 @@ class LedgerReader:
         ledger: TraceLedger,
         clock: Clock,
         telemetry: Telemetry,
-        *,
-        emit: bool = True,
     ) -> None:
         self._journal = journal
         self._ledger = ledger
         self._clock = clock
         self._telemetry = telemetry
-        self._emit = emit
+        self._tick_at = clock.monotonic()
         self._outbox = Outbox(journal, telemetry)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=READER, daemon=True)
@@ -74,7 +75,10 @@ class LedgerReader:
             self._feed(frame)
         if frames:
             self._journal.commit(READER, frames[-1].seq)
-        self._put_rows(final=False)
+        now = self._clock.monotonic()
+        if now >= self._tick_at:
+            self._tick_at = now + _TICK
+            self._put_rows(self._ledger.expire(now))
         return bool(frames)
 
     def _run(self) -> None:
@@ -90,7 +94,7 @@ class LedgerReader:
         due = self._ledger.next_deadline()
         if due is None:
             return _POLL
-        return min(_POLL, max(0.0, (due - self._clock.monotonic()) / 1e9))
+        return min(_POLL, max(0.0, (max(due, self._tick_at) - self._clock.monotonic()) / 1e9))
 
     def _feed(self, frame: Frame) -> None:
         if frame.flags & (OWN | SOLO):
@@ -100,17 +104,14 @@ class LedgerReader:
         except Exception:  # noqa: BLE001  (a bad frame must not hold up the next)
             self._fault("a frame could not be read; its spans are in no trace total")
 
-    def _put_rows(self, *, final: bool) -> None:
-        now = self._clock.monotonic()
-        closings = self._ledger.shutdown(now) if final else self._ledger.expire(now)
-        if self._emit:
-            self._outbox.put(closings)
-            self._outbox.send(self._clock.now())
+    def _put_rows(self, closings: Sequence[Closing]) -> None:
+        self._outbox.put(closings)
+        self._outbox.send(self._clock.now())
 
     def _drain(self, deadline: int) -> None:
         while self._clock.monotonic() < deadline and self.step():
             pass
-        self._put_rows(final=True)
+        self._put_rows(self._ledger.shutdown(self._clock.monotonic()))
         for _ in range(_LAST_ATTEMPTS):  # exporters may still make room
             if self._outbox.send(self._clock.now()):
                 break

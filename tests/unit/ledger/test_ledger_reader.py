@@ -53,12 +53,12 @@ class WatchedJournal(MemoryJournal):
 class Line:
     """A journal, the ledger behind it, and a reader of what the ledger writes."""
 
-    def __init__(self, *, emit: bool = True) -> None:
+    def __init__(self, *, rows: bool = True) -> None:
         self.telemetry, self.clock = Telemetry(), ManualClock(START)
         readers = [ReaderSpec(READER, frozenset({TRACES}), DROP_OLDEST, counted=False), ROWS]
         self.journal = WatchedJournal(readers, self.telemetry, self.clock)
-        ledger = TraceLedger(LedgerSettings(), "w", self.telemetry)
-        self.reader = LedgerReader(self.journal, ledger, self.clock, self.telemetry, emit=emit)
+        ledger = TraceLedger(LedgerSettings(), "w", self.telemetry, rows=rows)
+        self.reader = LedgerReader(self.journal, ledger, self.clock, self.telemetry)
 
     def call(self, *, flags: int = 0, body: bytes | None = None, agent: str = "") -> None:
         """Append a trace of a root and one call."""
@@ -130,8 +130,8 @@ def test_a_frame_that_cannot_be_read_is_counted_and_the_next_is_read() -> None:
     assert line.telemetry.calls.exact() == 1
 
 
-def test_without_emit_the_metrics_are_kept_and_no_row_is_written() -> None:
-    line = Line(emit=False)
+def test_without_rows_the_metrics_are_kept_and_no_row_is_written() -> None:
+    line = Line(rows=False)
     line.call()
     line.reader.step()
     line.reader.stop(line.clock.monotonic() + 1)

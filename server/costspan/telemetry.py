@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import ParamSpec, Protocol, TypeVar, cast
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -161,222 +162,285 @@ class Source(Protocol):
     def __call__(self) -> Mapping[Gauge, Mapping[Labels, float]]: ...
 
 
+_F = TypeVar("_F", bound=Family)
+_P = ParamSpec("_P")
+
+
+def _family(make: Callable[_P, _F], *args: _P.args, **named: _P.kwargs) -> _F:
+    """An entry of the table. Its type is that of what every Telemetry makes of it for itself."""
+    return cast("_F", partial(make, *args, **named))
+
+
 class Telemetry(Collector):
     """The table. One instance per process, handed to whoever counts."""
 
-    def __init__(self) -> None:  # noqa: PLR0915  a table: one statement a family
+    # money and usage: billed calls, counted once per span
+    cost = _family(
+        Counter,
+        "costspan_cost_usd_total",
+        "service_name provider model token_type",
+        "Cost of billed calls on arrival, in US dollars.",
+        attos=True,
+    )
+    cost_retracted = _family(
+        Counter,
+        "costspan_cost_retracted_usd_total",
+        "service_name provider model token_type",
+        "Cost counted on arrival and later found covered or doubled; net = difference.",
+        attos=True,
+    )
+    tokens = _family(
+        Counter,
+        "costspan_tokens_total",
+        "service_name provider model token_type",
+        "Usage of billed calls by disjoint bucket.",
+    )
+    reasoning_tokens = _family(
+        Counter,
+        "costspan_reasoning_tokens_total",
+        "service_name provider model",
+        "Reasoning tokens of billed calls; they lie inside the output tokens.",
+    )
+    calls = _family(
+        Counter,
+        "costspan_calls_total",
+        "service_name provider model operation status",
+        "Model calls, priced or not; status is ok or error.",
+    )
+    call_duration = _family(
+        Histogram,
+        "costspan_call_duration_seconds",
+        "service_name operation",
+        "Duration of model calls by operation.",
+        SECONDS,
+    )
+    call_cost = _family(
+        Histogram,
+        "costspan_call_cost_usd",
+        "service_name model",
+        "Cost of one call.",
+        DOLLARS,
+        attos=True,
+    )
+    cache_savings = _family(
+        Counter,
+        "costspan_cache_savings_usd_total",
+        "service_name provider model",
+        "What cached reads saved against the same call without cache.",
+        attos=True,
+    )
+    cache_surcharge = _family(
+        Counter,
+        "costspan_cache_surcharge_usd_total",
+        "service_name provider model",
+        "What cache writes cost more than the same call without cache.",
+        attos=True,
+    )
+    unpriced_spans = _family(
+        Counter,
+        "costspan_unpriced_spans_total",
+        "provider model reason",
+        "Billed calls without a price. Never counted as zero dollars.",
+    )
+    invalid_usage_spans = _family(
+        Counter,
+        "costspan_invalid_usage_spans_total",
+        "service_name dialect",
+        "Spans whose usage contradicts itself: forwarded, flagged, not priced.",
+    )
+    missing_attributes = _family(
+        Counter,
+        "costspan_missing_attributes_total",
+        "service_name attribute",
+        "Model calls that lack an attribute recommended by the GenAI conventions.",
+    )
+    already_metered_spans = _family(
+        Counter,
+        "costspan_already_metered_spans_total",
+        "service_name",
+        "Spans that another costspan had metered: forwarded and stored, not billed.",
+    )
+    # traces
+    trace_cost = _family(
+        Histogram,
+        "costspan_trace_cost_usd",
+        "service_name",
+        "Cost of one closed trace.",
+        DOLLARS,
+        attos=True,
+    )
+    trace_calls = _family(
+        Histogram,
+        "costspan_trace_llm_calls",
+        "service_name",
+        "Model calls per closed trace.",
+        CALLS,
+    )
+    trace_duration = _family(
+        Histogram,
+        "costspan_trace_duration_seconds",
+        "service_name",
+        "First start to last end of a closed trace.",
+        TRACE_SECONDS,
+    )
+    traces = _family(
+        Counter,
+        "costspan_traces_total",
+        "service_name reason grade",
+        "Traces closed, by reason and grade.",
+    )
+    open_traces = _family(Gauge, "costspan_open_traces", "", "Traces in the ledger's memory.")
+    ledger_bytes = _family(Gauge, "costspan_ledger_bytes", "", "Estimated bytes the ledger holds.")
+    late_spans = _family(
+        Counter,
+        "costspan_late_spans_total",
+        "kind",
+        "Spans of a trace that was closed: warm or cold.",
+    )
+    duplicate_spans = _family(
+        Counter,
+        "costspan_duplicate_spans_total",
+        "",
+        "Usage-bearing spans that had been counted already.",
+    )
+    evicted_traces = _family(
+        Counter,
+        "costspan_evicted_traces_total",
+        "reason",
+        "Traces closed early by a limit of the ledger.",
+    )
+    # the line: received = accepted + refused
+    received = _family(
+        Counter,
+        "costspan_receiver_received_items_total",
+        "transport signal",
+        "Spans, metrics and log records that arrived and could be counted.",
+    )
+    accepted = _family(
+        Counter,
+        "costspan_receiver_accepted_items_total",
+        "transport signal",
+        "Items that are in the journal: acked.",
+    )
+    refused = _family(
+        Counter,
+        "costspan_receiver_refused_items_total",
+        "transport signal reason",
+        "Items that the client was told to keep: full, overloaded, draining, self_loop.",
+    )
+    requests = _family(
+        Counter,
+        "costspan_receiver_requests_total",
+        "transport signal outcome",
+        "Export requests: success, refused, undecodable, unsupported, too_large, self_loop,"
+        " expired (its client had given up), fault (ours; the client was told to keep it).",
+    )
+    request_bytes = _family(
+        Counter,
+        "costspan_receiver_request_bytes_total",
+        "transport signal",
+        "Uncompressed bytes of accepted requests.",
+    )
+    unreadable_requests = _family(
+        Counter,
+        "costspan_unreadable_requests_total",
+        "reason",
+        "Requests that only a shallow decode accepts: forwarded alone, verbatim.",
+    )
+    self_loop_requests = _family(
+        Counter,
+        "costspan_self_loop_requests_total",
+        "transport",
+        "Our own requests that came back.",
+    )
+    intake_errors = _family(
+        Counter,
+        "costspan_intake_errors_total",
+        "stage",
+        "Faults while reading or pricing a span; the span was forwarded untouched.",
+    )
+    # per destination: accepted = sent + rejected + dead_lettered + dropped + queued
+    exporter_accepted = _family(
+        Counter,
+        "costspan_exporter_accepted_items_total",
+        "exporter signal",
+        "Items that entered the journal for this destination.",
+    )
+    sent = _family(
+        Counter, "costspan_exporter_sent_items_total", "exporter signal", "Items that it confirmed."
+    )
+    rejected = _family(
+        Counter,
+        "costspan_exporter_rejected_items_total",
+        "exporter signal",
+        "Items that it rejected in a partial success.",
+    )
+    dead_lettered = _family(
+        Counter,
+        "costspan_exporter_dead_lettered_items_total",
+        "exporter signal reason",
+        "Items that it refused for good.",
+    )
+    dropped = _family(
+        Counter,
+        "costspan_exporter_dropped_items_total",
+        "exporter signal reason",
+        "Items lost: journal_full (oldest dropped), shutdown.",
+    )
+    queued = _family(
+        Gauge,
+        "costspan_exporter_queued_items",
+        "exporter signal",
+        "Items that wait in the journal.",
+    )
+    queue_bytes = _family(
+        Gauge, "costspan_exporter_queue_bytes", "exporter", "Bytes that wait in the journal."
+    )
+    queue_age = _family(
+        Gauge,
+        "costspan_exporter_queue_oldest_seconds",
+        "exporter",
+        "Age of the oldest item that waits.",
+    )
+    send_failures = _family(
+        Counter,
+        "costspan_exporter_send_failures_total",
+        "exporter reason",
+        "Attempts that failed and are tried again.",
+    )
+    export_requests = _family(
+        Counter,
+        "costspan_exporter_requests_total",
+        "exporter",
+        "Requests or inserts that were confirmed.",
+    )
+    exporter_up = _family(
+        Gauge,
+        "costspan_exporter_up",
+        "exporter",
+        "1 if the last attempt of this destination succeeded.",
+    )
+    clickhouse_rows = _family(
+        Counter,
+        "costspan_clickhouse_rows_total",
+        "exporter table",
+        "Rows that ClickHouse confirmed.",
+    )
+    # build and book
+    build_info = _family(Gauge, "costspan_build_info", "version python", "Always 1.")
+    price_book_info = _family(Gauge, "costspan_price_book_info", "book sha256", "Always 1.")
+    metric_overflow = _family(
+        Counter,
+        "costspan_metric_overflow_total",
+        "metric",
+        "Label sets beyond the cap of a family.",
+    )
+
+    def __init__(self) -> None:
         self._sources: list[Source] = []
-        # money and usage: billed calls, counted once per span
-        self.cost = Counter(
-            "costspan_cost_usd_total",
-            "service_name provider model token_type",
-            "Cost of billed calls on arrival, in US dollars.",
-            attos=True,
-        )
-        self.cost_retracted = Counter(
-            "costspan_cost_retracted_usd_total",
-            "service_name provider model token_type",
-            "Cost counted on arrival and later found covered or doubled; net = difference.",
-            attos=True,
-        )
-        self.tokens = Counter(
-            "costspan_tokens_total",
-            "service_name provider model token_type",
-            "Usage of billed calls by disjoint bucket.",
-        )
-        self.reasoning_tokens = Counter(
-            "costspan_reasoning_tokens_total",
-            "service_name provider model",
-            "Reasoning tokens of billed calls; they lie inside the output tokens.",
-        )
-        self.calls = Counter(
-            "costspan_calls_total",
-            "service_name provider model operation status",
-            "Model calls, priced or not; status is ok or error.",
-        )
-        self.call_duration = Histogram(
-            "costspan_call_duration_seconds",
-            "service_name operation",
-            "Duration of model calls by operation.",
-            SECONDS,
-        )
-        self.call_cost = Histogram(
-            "costspan_call_cost_usd",
-            "service_name model",
-            "Cost of one call.",
-            DOLLARS,
-            attos=True,
-        )
-        self.cache_savings = Counter(
-            "costspan_cache_savings_usd_total",
-            "service_name provider model",
-            "What cached reads saved against the same call without cache.",
-            attos=True,
-        )
-        self.cache_surcharge = Counter(
-            "costspan_cache_surcharge_usd_total",
-            "service_name provider model",
-            "What cache writes cost more than the same call without cache.",
-            attos=True,
-        )
-        self.unpriced_spans = Counter(
-            "costspan_unpriced_spans_total",
-            "provider model reason",
-            "Billed calls without a price. Never counted as zero dollars.",
-        )
-        self.invalid_usage_spans = Counter(
-            "costspan_invalid_usage_spans_total",
-            "service_name dialect",
-            "Spans whose usage contradicts itself: forwarded, flagged, not priced.",
-        )
-        self.missing_attributes = Counter(
-            "costspan_missing_attributes_total",
-            "service_name attribute",
-            "Model calls that lack an attribute recommended by the GenAI conventions.",
-        )
-        self.already_metered_spans = Counter(
-            "costspan_already_metered_spans_total",
-            "service_name",
-            "Spans that another costspan had metered: forwarded and stored, not billed.",
-        )
-        # traces
-        self.trace_cost = Histogram(
-            "costspan_trace_cost_usd",
-            "service_name",
-            "Cost of one closed trace.",
-            DOLLARS,
-            attos=True,
-        )
-        self.trace_calls = Histogram(
-            "costspan_trace_llm_calls", "service_name", "Model calls per closed trace.", CALLS
-        )
-        self.trace_duration = Histogram(
-            "costspan_trace_duration_seconds",
-            "service_name",
-            "First start to last end of a closed trace.",
-            TRACE_SECONDS,
-        )
-        self.traces = Counter(
-            "costspan_traces_total",
-            "service_name reason grade",
-            "Traces closed, by reason and grade.",
-        )
-        self.open_traces = Gauge("costspan_open_traces", "", "Traces in the ledger's memory.")
-        self.ledger_bytes = Gauge("costspan_ledger_bytes", "", "Estimated bytes the ledger holds.")
-        self.late_spans = Counter(
-            "costspan_late_spans_total", "kind", "Spans of a trace that was closed: warm or cold."
-        )
-        self.duplicate_spans = Counter(
-            "costspan_duplicate_spans_total",
-            "",
-            "Usage-bearing spans that had been counted already.",
-        )
-        self.evicted_traces = Counter(
-            "costspan_evicted_traces_total",
-            "reason",
-            "Traces closed early by a limit of the ledger.",
-        )
-        # the line: received = accepted + refused
-        self.received = Counter(
-            "costspan_receiver_received_items_total",
-            "transport signal",
-            "Spans, metrics and log records that arrived and could be counted.",
-        )
-        self.accepted = Counter(
-            "costspan_receiver_accepted_items_total",
-            "transport signal",
-            "Items that are in the journal: acked.",
-        )
-        self.refused = Counter(
-            "costspan_receiver_refused_items_total",
-            "transport signal reason",
-            "Items that the client was told to keep: full, overloaded, draining, self_loop.",
-        )
-        self.requests = Counter(
-            "costspan_receiver_requests_total",
-            "transport signal outcome",
-            "Export requests: success, refused, undecodable, unsupported, too_large, self_loop,"
-            " expired (its client had given up), fault (ours; the client was told to keep it).",
-        )
-        self.request_bytes = Counter(
-            "costspan_receiver_request_bytes_total",
-            "transport signal",
-            "Uncompressed bytes of accepted requests.",
-        )
-        self.unreadable_requests = Counter(
-            "costspan_unreadable_requests_total",
-            "reason",
-            "Requests that only a shallow decode accepts: forwarded alone, verbatim.",
-        )
-        self.self_loop_requests = Counter(
-            "costspan_self_loop_requests_total", "transport", "Our own requests that came back."
-        )
-        self.intake_errors = Counter(
-            "costspan_intake_errors_total",
-            "stage",
-            "Faults while reading or pricing a span; the span was forwarded untouched.",
-        )
-        # per destination: accepted = sent + rejected + dead_lettered + dropped + queued
-        self.exporter_accepted = Counter(
-            "costspan_exporter_accepted_items_total",
-            "exporter signal",
-            "Items that entered the journal for this destination.",
-        )
-        self.sent = Counter(
-            "costspan_exporter_sent_items_total", "exporter signal", "Items that it confirmed."
-        )
-        self.rejected = Counter(
-            "costspan_exporter_rejected_items_total",
-            "exporter signal",
-            "Items that it rejected in a partial success.",
-        )
-        self.dead_lettered = Counter(
-            "costspan_exporter_dead_lettered_items_total",
-            "exporter signal reason",
-            "Items that it refused for good.",
-        )
-        self.dropped = Counter(
-            "costspan_exporter_dropped_items_total",
-            "exporter signal reason",
-            "Items lost: journal_full (oldest dropped), shutdown.",
-        )
-        self.queued = Gauge(
-            "costspan_exporter_queued_items", "exporter signal", "Items that wait in the journal."
-        )
-        self.queue_bytes = Gauge(
-            "costspan_exporter_queue_bytes", "exporter", "Bytes that wait in the journal."
-        )
-        self.queue_age = Gauge(
-            "costspan_exporter_queue_oldest_seconds",
-            "exporter",
-            "Age of the oldest item that waits.",
-        )
-        self.send_failures = Counter(
-            "costspan_exporter_send_failures_total",
-            "exporter reason",
-            "Attempts that failed and are tried again.",
-        )
-        self.export_requests = Counter(
-            "costspan_exporter_requests_total",
-            "exporter",
-            "Requests or inserts that were confirmed.",
-        )
-        self.exporter_up = Gauge(
-            "costspan_exporter_up",
-            "exporter",
-            "1 if the last attempt of this destination succeeded.",
-        )
-        self.clickhouse_rows = Counter(
-            "costspan_clickhouse_rows_total",
-            "exporter table",
-            "Rows that ClickHouse confirmed.",
-        )
-        # build and book
-        self.build_info = Gauge("costspan_build_info", "version python", "Always 1.")
-        self.price_book_info = Gauge("costspan_price_book_info", "book sha256", "Always 1.")
-        self.metric_overflow = Counter(
-            "costspan_metric_overflow_total", "metric", "Label sets beyond the cap of a family."
-        )
+        for name, entry in vars(Telemetry).items():
+            if isinstance(entry, partial):
+                setattr(self, name, entry())
 
     def families(self) -> list[Family]:
         """Every family, in the order of the table."""

@@ -79,10 +79,13 @@ class Connection:
     def insert(self, insert: Insert) -> None:
         """Write one block. Returns once ClickHouse has written it."""
         with _our_errors(self._place):
+            body = _compressed(insert.body, self._dsn.compression)
             self._client.raw_insert(
                 insert.table,
                 column_names=insert.columns,
-                insert_block=_compressed(insert.body, self._dsn.compression),
+                # A view: the client copies bytes, to put the statement before them. Its types do
+                # not name it; urllib3 sends any buffer as it is.
+                insert_block=memoryview(body),  # type: ignore[arg-type]
                 fmt=insert.format,
                 compression=None if self._dsn.compression == "none" else self._dsn.compression,
                 settings={

@@ -53,7 +53,9 @@ _OTLP_SETTINGS: dict[str, str | int] = {
 # Below it a block costs us less (8 us a span) than the analysis of schema and view costs the server
 # (30 to 60 ms an insert).
 _FEW = 500
-_MAX_BYTES = 8 * 1024 * 1024  # of one insert, uncompressed
+# Of one insert, uncompressed. Its body is joined in memory: with 8 MiB the process peaked 6 MiB
+# higher at 10 000 mixed spans a second.
+_MAX_BYTES = 4 * 1024 * 1024
 _RECONNECT = frozenset({UNREACHABLE, LOGIN, SCHEMA_DRIFT})
 
 
@@ -93,7 +95,7 @@ class ClickHouse:
         self._connected()
 
     def group(self, frames: Sequence[Frame]) -> list[list[Frame]]:
-        """By signal and by the way they have to take, at most about 8 MiB each."""
+        """By signal and by the way they have to take, at most about 4 MiB each."""
         lanes = sorted(((_lane(frame), frame) for frame in frames), key=itemgetter(0))
         return [part for _, lane in groupby(lanes, key=itemgetter(0)) for part in _parts(lane)]
 

@@ -135,8 +135,8 @@ def test_frames_are_grouped_by_what_may_share_an_insert() -> None:
 
 
 def test_a_group_is_bounded() -> None:
-    """About 8 MiB an insert; a larger frame travels alone."""
+    """About 4 MiB an insert; a larger frame travels alone."""
     destination = ClickHouse("clickhouse", "clickhouse://h", Telemetry())
-    large = request(span({"x": "y" * (3 * 1024 * 1024)}))
+    large = request(span({"x": "y" * (3 * 512 * 1024)}))
 
     assert seqs(destination.group([frame(seq, large) for seq in range(5)])) == [[0, 1], [2, 3], [4]]

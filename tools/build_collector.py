@@ -3,8 +3,6 @@
 import argparse
 import fcntl
 import hashlib
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,19 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from go_toolchain import NoGoError, cache_root, environment, go
 
 MANIFEST = Path(__file__).parents[1] / "collector-config" / "builder.yaml"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder"
-
-
-class NoGoError(Exception):
-    """There is no Go toolchain on the path: nothing can be built here."""
-
-
-def cache_root() -> Path:
-    """Outside every checkout, so that only a changed manifest or a new machine builds."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "costspan"
 
 
 def binary(manifest: Path = MANIFEST) -> Path:
@@ -33,18 +22,15 @@ def binary(manifest: Path = MANIFEST) -> Path:
 
     Raises NoGoError without a toolchain and CalledProcessError when the build fails.
     """
-    go = shutil.which("go")
-    if go is None:
-        raise NoGoError("building the Collector needs Go on the PATH, and there is none")
-    home = cache_root() / f"otelcol-{_key(manifest, go)}"
+    home = cache_root() / f"otelcol-{_key(manifest)}"
     with _only_one(home):
         if not (home / "otelcol").exists():
-            _build(manifest, go, home)
+            _build(manifest, home)
     return home / "otelcol"
 
 
-def _key(manifest: Path, go: str) -> str:
-    version = subprocess.run([go, "version"], check=True, capture_output=True).stdout
+def _key(manifest: Path) -> str:
+    version = subprocess.run([go(), "version"], check=True, capture_output=True).stdout
     return hashlib.sha256(manifest.read_bytes() + version).hexdigest()[:12]
 
 
@@ -57,15 +43,14 @@ def _only_one(home: Path) -> Iterator[None]:
         yield
 
 
-def _build(manifest: Path, go: str, home: Path) -> None:
+def _build(manifest: Path, home: Path) -> None:
     """Build in a scratch folder and move the result, so that a cut build leaves no half binary."""
     wanted = yaml.safe_load(manifest.read_text())
     with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
         here = Path(scratch)
-        # GOTOOLCHAIN=local: a build must not fetch another compiler; no CGO: one static file
-        env = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOBIN": scratch}
+        env = environment(here)
         release = f"{BUILDER}@v{wanted['dist']['version']}"
-        subprocess.run([go, "install", release], check=True, env=env)
+        subprocess.run([go(), "install", release], check=True, env=env)
         wanted["dist"]["output_path"] = str(here / "build")
         local = here / "builder.yaml"
         local.write_text(yaml.safe_dump(wanted))

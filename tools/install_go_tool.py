@@ -4,20 +4,16 @@ What renders and lints `deploy/`. Nothing of it is needed to run costspan.
 """
 
 import argparse
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from go_toolchain import NoGoError, cache_root, environment, go
 
 TOOLS = {
     "kustomize": "sigs.k8s.io/kustomize/kustomize/v5@v5.8.1",
     "kube-score": "github.com/zegl/kube-score/cmd/kube-score@v1.20.0",
 }
-
-
-class NoGoError(Exception):
-    """There is no Go toolchain on the path: nothing can be installed here."""
 
 
 def binary(name: str) -> Path:
@@ -26,27 +22,17 @@ def binary(name: str) -> Path:
     Raises NoGoError without a toolchain and CalledProcessError when the build fails.
     """
     release = TOOLS[name]
-    home = _cache_root() / f"{name}-{release.rpartition('@')[2]}"
+    home = cache_root() / f"{name}-{release.rpartition('@')[2]}"
     if not (home / name).exists():
         _install(release, home)
     return home / name
 
 
-def _cache_root() -> Path:
-    """Outside every checkout, so that only a new version or a new machine builds."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "costspan"
-
-
 def _install(release: str, home: Path) -> None:
     """`go install` moves the finished binary into place, so a cut build leaves no half one."""
-    go = shutil.which("go")
-    if go is None:
-        raise NoGoError(f"installing {release} needs Go on the PATH, and there is none")
+    command = [go(), "install", "-ldflags=-s -w", release]
     home.mkdir(parents=True, exist_ok=True)
-    # GOTOOLCHAIN=local: an install must not fetch another compiler; no CGO: one static file
-    env = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOBIN": str(home)}
-    subprocess.run([go, "install", "-ldflags=-s -w", release], check=True, env=env)
+    subprocess.run(command, check=True, env=environment(home))
 
 
 def main() -> int:

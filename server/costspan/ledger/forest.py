@@ -44,9 +44,7 @@ class Forest(NamedTuple):
     start_ns: int  # the first; a time of 0 is no time
     end_ns: int  # the last
     cycles: int  # each cut at its smallest span id
-    links: Mapping[
-        bytes, bytes
-    ]  # every span, those of the calls included -> parent, without cycles
+    links: Mapping[bytes, bytes]  # every span, the calls included -> parent, without cycles
 
     def nearest(self, span_id: bytes) -> bytes:
         """The first call at or above a span, else ROOT or the id of the missing span above."""

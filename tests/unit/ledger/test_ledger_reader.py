@@ -89,6 +89,22 @@ def test_a_closed_trace_comes_back_as_a_frame_of_our_own() -> None:
     assert (row.cost, row.reason, row.spans, row.arrived_ns) == ("200", "root_quiet", 2, START)
 
 
+def test_timers_are_looked_at_ten_times_a_second() -> None:
+    """What falls due in between waits for the next look, so that it leaves together."""
+    line = Line()
+    line.call()
+    line.reader.step()
+    line.clock.advance(5.95)
+    line.reader.step()  # a look: nothing is due
+    line.clock.advance(0.05)
+    line.reader.step()
+    assert line.rows() == []
+    line.clock.advance(0.05)
+    line.reader.step()
+    (row,) = totals(line.rows())
+    assert row.reason == "root_quiet"
+
+
 def test_the_cursor_moves_though_the_trace_is_open() -> None:
     line = Line()
     line.call()

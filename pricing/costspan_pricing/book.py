@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -34,30 +35,61 @@ class Band(msgspec.Struct, frozen=True):
 
 
 class Hours(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
-    """Rates for a half-open part of the day, UTC, "HH:MM"; `days` are ISO weekdays."""
+    """Rates for a half-open part of the day, UTC, "HH:MM"; `days` are ISO weekdays.
+
+    `except_on` names one of the book's calendars: on its days (UTC dates) the part is not in force.
+    """
 
     start: str
     end: str
     rates: Rates
     days: str = "1234567"
+    except_on: str = ""
 
 
-class Price(msgspec.Struct, frozen=True, rename={"start": "from"}):
-    """Rates in force from an instant (UTC, "" = always) until the next entry's."""
+class Price(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    """Rates in force in [from, to), UTC; "" = always, and until the next entry's `from`."""
 
     rates: Rates
     start: str = ""
+    end: str = ""
     bands: tuple[Band, ...] = ()
     hours: tuple[Hours, ...] = ()
 
 
-class Variant(msgspec.Struct, frozen=True, rename={"start": "from"}):
-    """Rates that replace the standard ones when the request's context is exactly `when`."""
+When = Mapping[str, str | tuple[str, ...]]
+"""Context key -> the value, or one of several: plain, a glob, or "!glob" for anything else."""
 
-    when: Mapping[str, str]
+
+class Variant(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    """Rates that replace the standard ones for a request whose context satisfies all of `when`."""
+
+    when: When
     rates: Rates
     start: str = ""
+    end: str = ""
     bands: tuple[Band, ...] = ()
+
+
+class Uplift(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    """A factor on the rates in force for a request whose context satisfies all of `when`.
+
+    `models` are ids of the provider's rows. `units` are the units that it moves.
+    """
+
+    when: When
+    models: tuple[str, ...]
+    multiplier: str
+    units: tuple[str, ...]
+    start: str = ""
+    end: str = ""
+
+
+class Bounds(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The least and the most of a unit that one call is billed for."""
+
+    least: int = 0
+    most: int | None = None
 
 
 Clause = str | tuple[str, ...]
@@ -74,11 +106,13 @@ class Model(msgspec.Struct, frozen=True):
     prices: tuple[Price, ...]
     match: tuple[Clause, ...] = ()
     variants: tuple[Variant, ...] = ()
+    billed: Mapping[str, Bounds] = MappingProxyType({})  # unit -> bounds of its quantity in a call
 
 
 class _Provider(msgspec.Struct, frozen=True):
     models: tuple[Model, ...]
     fallback: tuple[str, ...] = ()  # providers whose list price applies when there is no row here
+    uplifts: tuple[Uplift, ...] = ()
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -88,6 +122,7 @@ class _File(msgspec.Struct, frozen=True):
     per: Mapping[str, int]
     owners: Mapping[str, tuple[Clause, ...]]
     providers: Mapping[str, msgspec.Raw]
+    calendars: Mapping[str, tuple[str, ...]] = MappingProxyType({})  # name -> dates, YYYY-MM-DD
 
 
 class Catalogue:

@@ -45,7 +45,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=False):
     speed: str = ""
     geo: str = ""
     region: str = ""
-    deployment: str = ""
+    deployment: str = ""  # Azure's deployment type: global, data-zone, regional, provisioned
+    search: str = ""  # the size of the search context: low, medium, high
     resource: Mapping[str, str] = _NOTHING  # for rate cards that apply to some resources only
 
 
@@ -63,15 +64,21 @@ class QuoteLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class Quote(msgspec.Struct, frozen=True):
-    """The answer. Money in attos, None = unknown (never 0). The lines add up to `total`."""
+    """The answer. Money in attos, None = unknown (never 0). The lines add up to `total`.
 
-    status: Literal["priced", "unpriced"]
+    The three prices of FOCUS: `list_total` at public rates, `total` at the contracted ones,
+    `effective_total` with commitments that were paid up front spread over their use.
+    """
+
+    status: Literal["priced", "unpriced", "provisioned", "estimated"]
     reason: Reason | Literal[""] = ""  # only when unpriced
-    total: int | None = None
-    list_total: int | None = None  # before contract and discounts
+    total: int | None = None  # what the call adds to the bill; provisioned: its marginal cost
+    list_total: int | None = None  # before contract and discounts; None if no list has the model
     savings: int | None = None  # all cached tokens as plain input, minus total: < 0 on a write
     lines: tuple[QuoteLine, ...] = ()
     price_ref: str = ""  # book@sha8;sku;from;card@rev
-    modifiers: tuple[str, ...] = ()  # what moved the rate: batch, tier:flex, long_context:200000
+    modifiers: tuple[str, ...] = ()  # what moved the rate: batch, tier:flex, long_context:>200000
     assumed: tuple[str, ...] = ()  # what nobody stated, in words
     model: str = ""  # the book's name of the model that was priced
+    effective_total: int | None = None
+    showback_total: int | None = None  # what is charged on internally; None: no rule for it

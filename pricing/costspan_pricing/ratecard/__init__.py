@@ -1,0 +1,1 @@
+"""Rate cards: what finance people write about negotiated prices. Knows nothing of spans."""

@@ -11,8 +11,6 @@ from msgspec.structs import replace
 
 from costspan.config import environment
 from costspan.config.decode import Decoder
-from costspan.config.document import MAX_BYTES, Table, read
-from costspan.config.faults import Faults, Mark
 from costspan.config.forms import Address
 from costspan.config.redact import redact
 from costspan.config.rules import Rules
@@ -31,6 +29,8 @@ from costspan.config.tree import (
     Tree,
 )
 from costspan.errors import ConfigError
+from costspan_pricing.document import Table, decode, read
+from costspan_pricing.faults import Faults, Mark
 
 __all__ = [
     "Address",
@@ -132,14 +132,8 @@ def _document(source: str, env: Mapping[str, str], faults: Faults) -> Table | No
     else:
         try:
             data = Path(source.removeprefix("file:")).read_bytes()
-            text = data.decode("utf-8-sig")
         except OSError as error:
             faults.add(start, "", f"the file can't be read: {error.strerror}")
             return None
-        except UnicodeDecodeError as error:
-            faults.add(start, "", f"expected UTF-8 text, saw byte {error.object[error.start]:#x}")
-            return None
-    if len(text) > MAX_BYTES:
-        faults.add(start, "", f"expected at most {MAX_BYTES} characters, saw {len(text)}")
-        return None
-    return read(text, source, faults)
+        text = decode(data, source, faults)
+    return None if text is None else read(text, source, faults, redact)

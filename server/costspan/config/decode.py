@@ -8,11 +8,12 @@ from typing import Any
 
 from msgspec import inspect
 
-from costspan.config.document import NULLS, Items, Node, Scalar, Table, describe
 from costspan.config.expand import Unresolved, expand
-from costspan.config.faults import Faults, Mark, suggestion
+from costspan.config.redact import redact
 from costspan.config.shape import ALIASES, REQUIRED, Key, exporter, exporter_types, keys
 from costspan.config.tree import Exporter, Section, Tree
+from costspan_pricing.document import NULLS, Items, Node, Scalar, Table, describe
+from costspan_pricing.faults import Faults, Mark, suggestion
 
 FAULTY: Any = object()  # a value that can't be had; its fault is recorded
 
@@ -170,7 +171,7 @@ class Decoder:
         return self._wrong(node, path, bound) if bound else value
 
     def _wrong(self, node: Node, path: str, expected: str) -> Any:
-        self._faults.add(node.mark, path, f"expected {expected}, saw {describe(node)}")
+        self._faults.add(node.mark, path, f"expected {expected}, saw {describe(node, redact)}")
         return FAULTY
 
     def _text(self, node: Scalar) -> str:

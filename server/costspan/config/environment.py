@@ -12,10 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import inspect
 
-from costspan.config.document import Items, Node, Scalar, Table
-from costspan.config.faults import Mark, nearest
 from costspan.config.shape import Key, exporter, keys, walk
 from costspan.config.tree import Note, Section, Tree
+from costspan_pricing.document import Items, Node, Scalar, Table
+from costspan_pricing.faults import Mark, nearest
 
 PREFIX = "COSTSPAN_"
 STORE_DIRECTORY = "./costspan-data"

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from costspan.config.faults import Faults, Mark, suggestion
 from costspan.config.forms import Address
 from costspan.config.loops import leads_home
 from costspan.config.redact import redact
@@ -22,6 +21,7 @@ from costspan.config.tree import (
     Tree,
 )
 from costspan.processor.enrich import OWN_KEYS
+from costspan_pricing.faults import Faults, Mark, suggestion
 
 
 class Rules:

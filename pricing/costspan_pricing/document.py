@@ -1,17 +1,18 @@
 """YAML text to a tree that knows its lines. Nothing is constructed, so no tag can do anything.
 
-Bounded: the text by `MAX_BYTES`, the depth by `MAX_DEPTH`, and the nodes by `MAX_NODES`, counted
-where aliases lead, so that a page of anchors that multiply each other is refused, not walked.
+Knows no keys: the configuration and rate cards are both read through it. Bounded: the text by
+`MAX_BYTES`, the depth by `MAX_DEPTH`, and the nodes by `MAX_NODES`, counted where aliases lead, so
+that a page of anchors that multiply each other is refused, not walked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import yaml
 
-from costspan.config.faults import Faults, Mark
-from costspan.config.redact import redact
+from costspan_pricing.faults import Faults, Mark
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -52,20 +53,37 @@ class Table(NamedTuple):
 Node: TypeAlias = Scalar | Items | Table
 
 
-def describe(node: Node) -> str:
-    """What was seen; never a value that came from a variable or a file."""
+def describe(node: Node, shown: Callable[[str], str] = str) -> str:
+    """What was seen; never a value that came from a variable or a file.
+
+    `shown` makes a value fit to be shown: it may hide what is secret in it.
+    """
     if isinstance(node, Items):
         return "a list"
     if isinstance(node, Table):
         return "a mapping"
     if node.plain and node.written in NULLS:
         return "nothing"
-    shown = redact(node.written)
-    return repr(shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "...")
+    value = shown(node.written)
+    return repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "...")
 
 
-def read(text: str, source: str, faults: Faults) -> Table | None:
+def decode(data: bytes, source: str, faults: Faults) -> str | None:
+    """The text of a file's content; None if it is not UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        sentence = f"expected UTF-8 text, saw byte {error.object[error.start]:#x}"
+        faults.add(Mark(source), "", sentence)
+    return None
+
+
+def read(text: str, source: str, faults: Faults, shown: Callable[[str], str] = str) -> Table | None:
     """The document; None if it is not YAML or not a mapping. An empty one is an empty mapping."""
+    if len(text) > MAX_BYTES:
+        sentence = f"expected at most {MAX_BYTES} characters, saw {len(text)}"
+        faults.add(Mark(source), "", sentence)
+        return None
     start = Mark(source, 1, 1)
     root = _compose(text, start, faults)
     if root is None or (isinstance(root, yaml.ScalarNode) and root.value in NULLS):
@@ -73,7 +91,7 @@ def read(text: str, source: str, faults: Faults) -> Table | None:
     node = _Reader(source, faults).read(root)
     if node is None or isinstance(node, Table):
         return node
-    faults.add(node.mark, "", f"expected a mapping, saw {describe(node)}")
+    faults.add(node.mark, "", f"expected a mapping, saw {describe(node, shown)}")
     return None
 
 
@@ -88,6 +106,8 @@ def _compose(text: str, start: Mark, faults: Faults) -> yaml.Node | None:
         faults.add(start, "", f"expected YAML: {' '.join(str(error).split())}")
     except RecursionError:
         faults.add(start, "", f"expected at most {MAX_DEPTH} levels")
+    except (ValueError, OverflowError):  # PyYAML lets them pass for "\UFFFFFFFF", %YAML <1e5000>
+        faults.add(start, "", "expected YAML: a number in it is too large to be read")
     else:
         return root
     return None

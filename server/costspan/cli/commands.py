@@ -30,6 +30,7 @@ _ELSEWHERE = {
     "price": _Elsewhere("Price OTLP/JSON files offline.", "costspan.cli.price", "price_command"),
     "health": _Elsewhere("Ask a running costspan whether it takes spans."),
 }
+_RATES_HELP = "Quote, explain, list, check and refresh prices."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -53,7 +54,15 @@ def _application(asked: str) -> typer.Typer:
         function = _load(command) if name == asked and command.module else _never
         app.command(name, help=command.help)(function)
     app.add_typer(configuration.app, name="config")
+    app.add_typer(_rates() if asked == "rates" else typer.Typer(help=_RATES_HELP), name="rates")
     app.command()(version)
+    return app
+
+
+def _rates() -> typer.Typer:
+    """The group's commands, which import the pricing library and the dialects."""
+    from costspan.cli.rates.commands import app  # noqa: PLC0415
+
     return app
 
 

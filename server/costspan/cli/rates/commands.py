@@ -1,0 +1,10 @@
+"""The group `costspan rates`: which function answers to which name."""
+
+from __future__ import annotations
+
+import typer
+
+from costspan.cli.rates.quote import quote_command
+
+app = typer.Typer(no_args_is_help=True, help="Quote, explain, list, check and refresh prices.")
+app.command("quote")(quote_command)

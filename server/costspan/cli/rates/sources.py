@@ -1,0 +1,48 @@
+"""The options `--rates` and `--book`, and what they load. A faulty file ends the command with 3."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from costspan.cli.exits import Exit
+from costspan_pricing import PriceBook, Pricer, load_book
+
+Rates = Annotated[
+    list[str] | None,
+    typer.Option("--rates", metavar="FILE", help="A rate card; may be given several times."),
+]
+Book = Annotated[
+    str | None, typer.Option("--book", metavar="FILE", help="A price book in place of ours.")
+]
+
+
+def pricer(rates: Sequence[str] | None, book: str | None) -> Pricer:
+    """What prices by these files. Prints every fault of them and exits, if there is one."""
+    return Pricer(price_book(book), cards(rates))
+
+
+def price_book(path: str | None) -> PriceBook:
+    """The book of `--book`, or ours."""
+    try:
+        return load_book(path)
+    except OSError as error:
+        _end([f"{error.filename}: {error.strerror}"])
+    except ValueError as error:
+        _end([str(error)])
+
+
+def cards(paths: Sequence[str] | None) -> tuple[object, ...]:
+    """The rate cards of `--rates`."""
+    if paths:
+        _end(f"{path}: rate cards can't be read yet" for path in paths)
+    return ()
+
+
+def _end(faults: Iterable[str]) -> NoReturn:
+    for fault in faults:
+        print(f"costspan: {fault}", file=sys.stderr)
+    raise typer.Exit(Exit.CONFIG_INVALID)

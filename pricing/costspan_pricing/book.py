@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +18,7 @@ import msgspec
 
 from costspan_pricing.money import parse_usd
 
-FORMAT = "costspan.prices/v1"
+FORMAT = "costspan.prices/v2"
 _BOOKS = Path(__file__).parent / "books"
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _PINNED = re.compile(r".*-([0-9a-f]{8})")
@@ -123,6 +123,7 @@ class _File(msgspec.Struct, frozen=True):
     owners: Mapping[str, tuple[Clause, ...]]
     providers: Mapping[str, msgspec.Raw]
     calendars: Mapping[str, tuple[str, ...]] = MappingProxyType({})  # name -> dates, YYYY-MM-DD
+    date: date | None = None  # when its prices were last reviewed as a whole
 
 
 class Catalogue:
@@ -163,6 +164,7 @@ class PriceBook:
         self.source = content.source
         self.notice = content.notice
         self.per = content.per
+        self.date = content.date
         self.providers = frozenset(content.providers)
         self._owners = content.owners
         self._raw = content.providers

@@ -11,7 +11,7 @@ from costspan_pricing import Context, Pricer, Reason, Usage, load_book
 from costspan_pricing.book import check_book, matches
 
 BOOK: dict[str, Any] = {
-    "format": "costspan.prices/v1",
+    "format": "costspan.prices/v2",
     "notice": "",
     "source": {"name": "test"},
     "per": {"input": 1000000, "output": 1000000},
@@ -46,7 +46,7 @@ def test_a_pinned_file_with_other_content_is_refused(tmp_path: Path) -> None:
     [
         ("{", "expected a price book"),
         ("{}", "missing required field"),
-        (json.dumps(BOOK | {"format": "other/v9"}), "expected format costspan.prices/v1, got 'oth"),
+        (json.dumps(BOOK | {"format": "other/v9"}), "expected format costspan.prices/v2, got 'oth"),
         (json.dumps(BOOK | {"per": {"input": "1"}}), "per"),
     ],
 )

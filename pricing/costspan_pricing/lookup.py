@@ -6,13 +6,9 @@ from typing import NamedTuple
 
 from costspan_pricing.book import Catalogue, Model, PriceBook
 from costspan_pricing.context import Unpriced
-from costspan_pricing.identity import (
-    book_provider,
-    canonical_provider,
-    evident_provider,
-    names,
-    needs_alias,
-)
+from costspan_pricing.fit import meant
+from costspan_pricing.identity import book_provider, canonical_provider
+from costspan_pricing.naming import evident_platform, evident_provider, names, needs_alias
 from costspan_pricing.quote import Context, Reason
 
 # Their models are served by many others at other prices, so a model's name alone says who made
@@ -27,6 +23,7 @@ class Sku(NamedTuple):
     provider: str  # the one whose row it is: another's by fallback
     model: Model
     assumed: tuple[str, ...]
+    platform: str = ""  # canonical name of the provider that ran the call: gcp.vertex_ai
 
 
 def find(book: PriceBook, context: Context) -> Sku:
@@ -36,12 +33,28 @@ def find(book: PriceBook, context: Context) -> Sku:
         raise Unpriced(Reason.NO_MODEL)
     provider = canonical_provider(context.provider)
     if provider:
-        return _find_at(book, provider, model, context.geo)
+        return _find_stated(book, provider, model, context.geo)
     provider = evident_provider(model.lower()) or _owner(book, model.lower())
     if not provider:
         raise Unpriced(Reason.NO_PROVIDER)
     sku = _find_at(book, provider, model, context.geo)
     return sku._replace(assumed=(f"provider={provider}", *sku.assumed))
+
+
+def _find_stated(book: PriceBook, provider: str, model: str, geo: str) -> Sku:
+    """The row at the stated provider, else at the cloud whose resource the name is.
+
+    An instrumentation of a vendor's client names the vendor, also when that client talks to a
+    cloud: provider `anthropic`, model `us.anthropic.claude-sonnet-4-5-20250929-v1:0`.
+    """
+    platform = evident_platform(model.lower())
+    try:
+        return _find_at(book, provider, model, geo)
+    except Unpriced:
+        if not platform or book_provider(platform) == book_provider(provider):
+            raise
+    sku = _find_at(book, platform, model, geo)
+    return sku._replace(assumed=(f"provider={platform}:by the model's name", *sku.assumed))
 
 
 def _owner(book: PriceBook, model: str) -> str:
@@ -61,15 +74,23 @@ def _find_at(book: PriceBook, provider: str, model: str, geo: str) -> Sku:
         raise Unpriced(Reason.NO_PROVIDER, f"not in the book:{provider}")
     for seller in (catalogue, *_fallbacks(book, catalogue)):
         for name, mark in names(catalogue.provider, model, geo):
-            found = seller.find(name)
+            found = _row(seller, name)
             if found is None:
                 continue
             marks = [mark] if mark else []
             if seller is not catalogue:
                 marks.append(f"provider={provider}:price of {seller.provider}")
-            return Sku(catalogue.provider, seller.provider, found, tuple(marks))
+            return Sku(catalogue.provider, seller.provider, found, tuple(marks), provider)
     alias = needs_alias(catalogue.provider, model)
     raise Unpriced(Reason.ALIAS_MISSING if alias else Reason.UNKNOWN_MODEL)
+
+
+def _row(catalogue: Catalogue, name: str) -> Model | None:
+    """The model that a lower-cased name means: literally, or by a pattern that fits it."""
+    found = catalogue.find(name)
+    if found is None or catalogue.lists(name) or meant(found, name):
+        return found
+    return next((model for model in catalogue.models if meant(model, name)), None)
 
 
 def _fallbacks(book: PriceBook, catalogue: Catalogue) -> list[Catalogue]:

@@ -134,6 +134,8 @@ class Catalogue:
         self.provider = provider
         self.fallback = rows.fallback
         self.models = rows.models
+        self.uplifts = rows.uplifts
+        self.places = _places(rows)
         self._exact: dict[str, Model] = {}
         self._patterns: list[tuple[Clause, Model]] = []
         for model in rows.models:
@@ -155,6 +157,16 @@ class Catalogue:
         return name in self._exact or any(model.id.lower() == name for model in self.models)
 
 
+def _places(rows: _Provider) -> Mapping[str, tuple[str | tuple[str, ...], ...]]:
+    """Context key -> the values that some variant or uplift of the provider has rates for."""
+    variants = (variant.when for model in rows.models for variant in model.variants)
+    found: dict[str, dict[str | tuple[str, ...], None]] = {}
+    for when in (*variants, *(uplift.when for uplift in rows.uplifts)):
+        for key, values in when.items():
+            found.setdefault(key, {})[values] = None
+    return {key: tuple(values) for key, values in found.items()}
+
+
 class PriceBook:
     """A loaded book. `name` and the first 8 digits of `sha256` are part of every price_ref."""
 
@@ -165,6 +177,7 @@ class PriceBook:
         self.notice = content.notice
         self.per = content.per
         self.date = content.date
+        self.calendars = content.calendars
         self.providers = frozenset(content.providers)
         self._owners = content.owners
         self._raw = content.providers

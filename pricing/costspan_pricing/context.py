@@ -1,23 +1,43 @@
-"""What a call's context means: tier, batch, speed, and where it ran. No prices, no model names.
+"""What a call's context means, in the book's words: tier, batch, speed, search, place. No prices.
 
-What is stated and understood selects a variant; what is not stated leaves a mark; what nobody
-understands makes the call unpriced, because standard rates would be a silent guess.
+What is not stated leaves a mark; what nobody understands makes the call unpriced, because
+standard rates would be a silent guess.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from costspan_pricing.quote import Context, Reason
+
+PROCESSING, TIER, SPEED, SEARCH = "processing", "service_tier", "speed", "search"
+GEO, REGION, DEPLOYMENT = "geo", "region", "deployment"
+PROVISIONED = "provisioned"
+KEYS = (PROCESSING, TIER, SPEED, SEARCH, GEO, REGION, DEPLOYMENT)
 
 _STANDARD_TIERS = frozenset({"default", "standard", "standard_only", "on_demand"})
 _UNSTATED_TIERS = {"": "tier=standard", "auto": "tier=auto:standard"}  # `auto` is a wish, no tier
 _BATCH = {"": False, "false": False, "no": False, "0": False, "none": False,
           "true": True, "yes": True, "1": True, "batch": True}  # fmt: skip
-_STANDARD_SPEEDS = frozenset({"", "standard", "default", "normal"})
-_WORLDWIDE = frozenset({"", "global", "default", "not_available"})
-_STANDARD_DEPLOYMENTS = frozenset({"", "global", "global-standard", "globalstandard"})
-_BY_REGION = frozenset({"azure", "google"})  # regional list prices exist, the book has none
+_STANDARD = {
+    SPEED: frozenset({"standard", "default", "normal"}),
+    SEARCH: frozenset({"standard", "default"}),
+    GEO: frozenset({"global", "default", "not_available"}),
+    REGION: frozenset({"global"}),
+    DEPLOYMENT: frozenset({"global"}),
+}
+# Azure's names of deployment types (learn.microsoft.com, "Deployment types for Azure AI Foundry
+# Models"): the SKU `Standard` is the regional one. With "-", "_" and " " taken out.
+_DEPLOYMENTS = {
+    "globalstandard": "global",
+    "globalbatch": "global",
+    "datazone": "data-zone",
+    "datazonestandard": "data-zone",
+    "datazonebatch": "data-zone",
+    "standard": "regional",
+    "regionalstandard": "regional",
+}
 
 
 class Unpriced(Exception):
@@ -29,40 +49,78 @@ class Unpriced(Exception):
         self.said = said
 
 
-def wanted(context: Context, place: str) -> tuple[Mapping[str, str], tuple[str, ...]]:
-    """The variant that a context asks for ({} = standard), and the marks of what it leaves open.
+class Facts(NamedTuple):
+    """A call's circumstances. Standard values are left out: they select nothing."""
 
-    `place` is the book's id of the provider that ran the call. Raises Unpriced for a value that
-    nobody knows; whether a known one has rates is the book's to say.
-    """
-    variant: dict[str, str] = {}
-    marks = list(_placement(context, place))
+    strict: Mapping[str, str]  # how it was run: without rates for it there is no price
+    place: Mapping[str, str]  # where it ran: many providers have one price everywhere
+    said: frozenset[str]  # the keys that were stated, with a standard value too
+    marks: tuple[str, ...]
+
+    @property
+    def all(self) -> Mapping[str, str]:
+        return {**self.strict, **self.place}
+
+
+def facts(context: Context) -> Facts:
+    """What a context states. Raises Unpriced for a batch flag that is neither yes nor no."""
+    strict: dict[str, str] = {}
+    marks = []
+    said = set()
+    deployment = _deployment(context.deployment)
     tier = context.tier.strip().lower()
-    batch = _BATCH.get(str(context.batch).strip().lower())
-    if batch is None:
-        raise Unpriced(Reason.UNKNOWN_CONTEXT, f"batch={context.batch}")
-    if batch or tier == "batch":
-        variant["processing"] = "batch"
+    if _batch(context) or tier == "batch" or deployment.batch:
+        strict[PROCESSING] = "batch"
+    if strict or str(context.batch).strip():
+        said.add(PROCESSING)
     if context.at.tzinfo is None:
         marks.append("at:UTC")
     if tier in _UNSTATED_TIERS:
         marks.append(_UNSTATED_TIERS[tier])
     elif tier not in _STANDARD_TIERS and tier != "batch":
-        variant["service_tier"] = tier
-    speed = context.speed.strip().lower()
-    if speed not in _STANDARD_SPEEDS:
-        variant["speed"] = speed
-    return variant, tuple(marks)
+        strict[TIER] = tier
+    place: dict[str, str] = {}
+    for key, stated, kind in (
+        (SPEED, context.speed, strict),
+        (SEARCH, context.search, strict),
+        (GEO, context.geo, place),
+        (REGION, context.region, place),
+        (DEPLOYMENT, deployment.type, place),
+    ):
+        value = stated.strip().lower()
+        if value:
+            said.add(key)
+        if value and value not in _STANDARD[key]:
+            kind[key] = value
+    return Facts(strict, place, frozenset(said | {TIER}), tuple(marks))
 
 
-def _placement(context: Context, place: str) -> Iterator[str]:
-    """Marks for where the call ran, as far as the book has no price for that place."""
-    deployment = context.deployment.strip().lower()
-    if "provisioned" in deployment or deployment.startswith("ptu"):
-        raise Unpriced(Reason.UNKNOWN_CONTEXT, f"deployment={deployment}")
-    if deployment not in _STANDARD_DEPLOYMENTS:
-        yield f"deployment={deployment}:global list price"
-    if place != "aws" and context.geo.strip().lower() not in _WORLDWIDE:
-        yield f"geo={context.geo}:global list price"
-    if context.region and place in _BY_REGION:
-        yield f"region={context.region}:global list price"
+def unsaid(key: str) -> str:
+    """The mark for a circumstance that has a price and that nobody stated."""
+    return "batch=no" if key == PROCESSING else f"{key}=standard"
+
+
+def modifier(key: str, value: str) -> str:
+    """How a quote names a circumstance that moved its rates."""
+    return value if key == PROCESSING else f"{key.removeprefix('service_')}:{value}"
+
+
+def _batch(context: Context) -> bool:
+    batch = _BATCH.get(str(context.batch).strip().lower())
+    if batch is None:
+        raise Unpriced(Reason.UNKNOWN_CONTEXT, f"batch={context.batch}")
+    return batch
+
+
+class _Deployment(NamedTuple):
+    type: str
+    batch: bool
+
+
+def _deployment(stated: str) -> _Deployment:
+    """Azure's deployment type in one word; others' words stay as they are."""
+    lowered = stated.strip().lower()
+    plain = lowered.replace("-", "").replace("_", "").replace(" ", "")
+    if PROVISIONED in plain or plain.startswith("ptu"):
+        return _Deployment(PROVISIONED, batch=False)
+    return _Deployment(_DEPLOYMENTS.get(plain, lowered), plain.endswith("batch"))

@@ -63,7 +63,7 @@ class QuoteLine(msgspec.Struct, frozen=True, gc=False):
     usd: int
 
 
-class Quote(msgspec.Struct, frozen=True):
+class Quote(msgspec.Struct, frozen=True, gc=False):
     """The answer. Money in attos, None = unknown (never 0). The lines add up to `total`.
 
     The three prices of FOCUS: `list_total` at public rates, `total` at the contracted ones,

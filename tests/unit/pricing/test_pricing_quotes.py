@@ -91,7 +91,7 @@ def test_a_quote_shows_its_lines_and_names_its_price() -> None:
     ]  # fmt: skip
     assert answer.price_ref == f"{PRICER.book.ref};openai/gpt-4o;;list@0"
     assert answer.model == "gpt-4o"
-    assert answer.assumed == ()
+    assert answer.assumed == ("batch=no",)  # it has batch rates, and nobody said
 
 
 # --- time ----------------------------------------------------------------------------------------
@@ -327,13 +327,8 @@ def test_what_the_memory_forgets_is_found_again() -> None:
     for number in range(3000):
         pricer.quote(usage, Context("openai", f"no-such-{number}", AUTUMN))
 
-    assert len(pricer._cards) <= 2048
+    assert len(pricer._tariffs) <= 2048
     assert dollars(pricer.quote(usage, Context("openai", "gpt-4o", AUTUMN))) == "0.0035"
-
-
-def test_rate_cards_are_refused_until_they_can_be_used() -> None:
-    with pytest.raises(ValueError, match="rate cards"):
-        Pricer(load_book(), cards=[object()])
 
 
 # --- cache ---------------------------------------------------------------------------------------
@@ -360,7 +355,7 @@ def test_a_write_that_the_provider_bills_as_input_is_marked() -> None:
 
     assert dollars(answer) == "0.0045"
     assert answer.savings == 0
-    assert answer.assumed == ("cache_write_5m:input rate",)
+    assert "cache_write_5m:input rate" in answer.assumed
 
 
 def test_a_rate_that_repeats_is_rounded_once_per_line() -> None:

@@ -13,6 +13,7 @@ import typer
 from costspan import wire
 from costspan.cli.exits import Exit
 from costspan.cli.price_document import Priced, document, evaluate
+from costspan.cli.rates.sources import Book, Rates, pricer
 from costspan.clock import SystemClock
 from costspan.dialect import DEFAULT_DIMENSIONS, wanted
 from costspan.errors import CostspanError, Undecodable
@@ -23,7 +24,7 @@ from costspan.pipeline import MAX_PIECE, Meter, Pipeline
 from costspan.processor.enrich import OWN_KEYS
 from costspan.telemetry import Telemetry
 from costspan.wire.otlp_json import from_json
-from costspan_pricing import Pricer, format_usd, load_book
+from costspan_pricing import Pricer, format_usd
 
 _STDIN = "-"
 
@@ -34,11 +35,13 @@ def price_command(
     ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One costspan.price/v1 object.")] = False,
-    book: Annotated[str | None, typer.Option(help="A price book in place of ours.")] = None,
+    rates: Rates = None,
+    book: Book = None,
 ) -> None:
     """Price OTLP/JSON files offline. Several files are one set of complete traces."""
+    prices = pricer(rates, book)
     try:
-        priced = price_files(files, book)
+        priced = price_files(files, prices)
     except OSError as error:
         print(f"costspan: {error.filename}: {error.strerror}", file=sys.stderr)
         raise typer.Exit(Exit.FAILURE) from error
@@ -51,9 +54,9 @@ def price_command(
         _print_tables(priced)
 
 
-def price_files(files: Sequence[str], book: str | None = None) -> Priced:
-    """Read, price and roll up. Raises Undecodable naming the file, OSError, ValueError (book)."""
-    pipeline = _pipeline(book)
+def price_files(files: Sequence[str], prices: Pricer) -> Priced:
+    """Read, price and roll up. Raises Undecodable naming the file, OSError."""
+    pipeline = _pipeline(prices)
     calls: list[LlmCall] = []
     heads: list[wire.Head] = []
     for file in files:
@@ -78,10 +81,9 @@ def _anywhere(call: LlmCall) -> LlmCall:
     return call
 
 
-def _pipeline(book: str | None) -> Pipeline:
+def _pipeline(prices: Pricer) -> Pipeline:
     """The line's own intake. Its journal has no reader: nothing is appended here."""
-    pricer = Pricer(load_book(book))
-    meter = Meter(pricer, wanted(DEFAULT_DIMENSIONS, OWN_KEYS), DEFAULT_DIMENSIONS)
+    meter = Meter(prices, wanted(DEFAULT_DIMENSIONS, OWN_KEYS), DEFAULT_DIMENSIONS)
     telemetry, clock = Telemetry(), SystemClock()
     return Pipeline(MemoryJournal([], 0, telemetry, clock), meter, telemetry, clock)
 

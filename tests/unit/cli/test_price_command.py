@@ -183,6 +183,43 @@ def test_a_file_that_is_not_there_is_a_sentence(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == "costspan: /no/such/file: No such file or directory\n"
 
 
+CARD = """
+apiVersion: ratecard/v1
+id: acme
+revision: 3
+owner: finance@acme.example
+currency: USD
+effective: {from: 2026-01-01T00:00:00Z, to: 2027-01-01T00:00:00Z}
+discounts:
+  - {match: {provider: openai}, multiplier: "0.8", applies_to: tokens}
+"""
+
+
+def test_a_rate_card_moves_the_cost_and_not_the_list_price(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """0.0035 at list, a fifth off: 0.0028."""
+    spans, card = tmp_path / "spans.json", tmp_path / "rates.yaml"
+    spans.write_text(json.dumps(request(span(1, CHAT))))
+    card.write_text(CARD)
+    price_command([str(spans)], as_json=True, rates=[str(card)])
+    (found,) = json.loads(capsys.readouterr().out)["spans"]
+    assert (found["cost_usd"], found["list_cost_usd"]) == ("0.0028", "0.0035")
+    assert found["price_ref"].split(";")[3].startswith("acme@3+")
+
+
+def test_a_faulty_rate_card_is_exit_3_and_says_every_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = tmp_path / "rates.yaml"
+    card.write_text(CARD.replace("0.8", "cheap").replace("openai", "nobody-at-all"))
+    with pytest.raises(typer.Exit) as ended:
+        price_command(["/no/such/file"], rates=[str(card)])
+    printed = capsys.readouterr()
+    assert (ended.value.exit_code, printed.out) == (3, "")
+    assert f"{card}:9:" in printed.err
+
+
 def test_people_get_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "spans.json"
     file.write_text(json.dumps(request(span(1, AGENT), span(2, CHAT, 1))))

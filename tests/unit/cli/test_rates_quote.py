@@ -179,7 +179,7 @@ def test_each_circumstance_reaches_the_pricer(quote: Quote) -> None:
         ({"tier": True}, "tier: expected text, got true"),
         ({"tier": "flex", "service_tier": "priority"}, "tier is stated twice, as 'flex' and"),
         ({"resource": "prod"}, "resource: expected an object of attributes"),
-        ({"resource": {"service.name": 5}}, "resource: service.name: expected text, got 5"),
+        ({"resource": {"team": ["a"]}}, 'resource: team: expected text, got ["a"]'),
         ({"server.address": 80}, "server.address: expected text, got 80"),
     ],
 )

@@ -162,10 +162,14 @@ def _resource(stated: Mapping[str, Any]) -> dict[str, str]:
         return {}
     if not isinstance(resource, dict):
         raise UnknownContext(f"resource: expected an object of attributes, got {_shown(resource)}")
-    for key, value in resource.items():
-        if not isinstance(value, str):
-            raise UnknownContext(f"resource: {key}: expected text, got {_shown(value)}")
-    return resource
+    return {key: _attribute(key, value) for key, value in resource.items()}
+
+
+def _attribute(key: str, value: object) -> str:
+    """A resource attribute as YAML would write it, which is how rate cards name it."""
+    if not isinstance(value, str | int | float):
+        raise UnknownContext(f"resource: {key}: expected text, got {_shown(value)}")
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _text(line: Mapping[str, Any], key: str) -> str:

@@ -10,6 +10,8 @@ import typer
 
 from costspan.cli.exits import Exit
 from costspan_pricing import PriceBook, Pricer, load_book
+from costspan_pricing.ratecard.load import RateCardError, load_cards
+from costspan_pricing.ratecard.shape import RateCard
 
 Rates = Annotated[
     list[str] | None,
@@ -35,14 +37,14 @@ def price_book(path: str | None) -> PriceBook:
         _end([str(error)])
 
 
-def cards(paths: Sequence[str] | None) -> tuple[object, ...]:
+def cards(paths: Sequence[str] | None) -> tuple[RateCard, ...]:
     """The rate cards of `--rates`."""
-    if paths:
-        _end(f"{path}: rate cards can't be read yet" for path in paths)
-    return ()
+    try:
+        return load_cards(paths or ())
+    except RateCardError as error:
+        _end(error.faults)
 
 
 def _end(faults: Iterable[str]) -> NoReturn:
-    for fault in faults:
-        print(f"costspan: {fault}", file=sys.stderr)
+    print("\n".join(faults), file=sys.stderr)
     raise typer.Exit(Exit.CONFIG_INVALID)

@@ -52,6 +52,10 @@ class Pricer:
             self._tariffs[key] = tariff
         return tariff.quote(usage)
 
+    def forget(self) -> None:
+        """Drop what is remembered; the next quotes resolve their rates anew."""
+        self._tariffs.clear()
+
     def explain(self, usage: Usage, context: Context) -> Explanation:
         """The same quote with the derivation of every rate in it. Resolved anew: not for loops."""
         at = context.at if context.at.tzinfo else context.at.replace(tzinfo=UTC)

@@ -108,13 +108,12 @@ def _head(document: Document, stem: str) -> Corrections:
         raise document.fault(
             (unknown[0],), f"unknown key {unknown[0]!r}, expected {', '.join(sorted(_TOP))}"
         )
-    if tree.get("provider") != stem:
-        raise document.fault(
-            ("provider",), f"expected `provider: {stem}`, got {tree.get('provider')!r}"
-        )
+    provider = tree.get("provider")
+    if not isinstance(provider, str) or not (stem == provider or stem.startswith(f"{provider}-")):
+        raise document.fault(("provider",), f"expected `provider: {stem}`, got {provider!r}")
     if tree.get("new", False) not in (True, False):
         raise document.fault(("new",), f"expected true or false, got {tree['new']!r}")
-    return Corrections(stem, document.place(("provider",)), tree.get("new", False))
+    return Corrections(provider, document.place(("provider",)), tree.get("new", False))
 
 
 def _entries(

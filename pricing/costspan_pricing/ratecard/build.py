@@ -23,8 +23,8 @@ from costspan_pricing.ratecard.shape import (
     Showback,
     Span,
 )
-from costspan_pricing.ratecard.tables import BUNDLED, PRICES, TOKENS
-from costspan_pricing.usage import Unit
+from costspan_pricing.ratecard.tables import BUNDLED, PRICES
+from costspan_pricing.usage import TOKENS, Unit
 
 _CONTEXT = ("tier", "batch", "speed", "geo", "region", "deployment", "search")
 Built = TypeVar("Built")

@@ -27,15 +27,15 @@ from costspan_pricing.ratecard.forms import (
 )
 from costspan_pricing.ratecard.kinds import Key, ListOf, MapOf, OneOrMore, Section
 from costspan_pricing.ratecard.shape import Policy
-from costspan_pricing.usage import PROMPT, Unit
+from costspan_pricing.usage import TOKENS, Unit
 
 API_VERSION = "ratecard/v1"
 BUNDLED = "bundled"
 
 # --- units and how they are priced ---------------------------------------------------------------
 
-TOKENS = (*PROMPT, Unit.OUTPUT, Unit.REASONING, Unit.AUDIO_OUTPUT, Unit.IMAGE_OUTPUT)
-COUNTED = (Unit.REQUESTS, Unit.WEB_SEARCH, Unit.SEARCH_UNIT, Unit.CHARACTERS, Unit.IMAGES)
+_TOKENS = tuple(unit for unit in Unit if unit in TOKENS)
+_COUNTED = (Unit.REQUESTS, Unit.WEB_SEARCH, Unit.SEARCH_UNIT, Unit.CHARACTERS, Unit.IMAGES)
 _UNIT_TEXTS: Mapping[Unit, str] = {
     Unit.INPUT: "Prompt tokens that are in no other bucket.",
     Unit.CACHE_READ: "Prompt tokens read from a cache.",
@@ -67,12 +67,12 @@ class Per(NamedTuple):
 
 
 PRICES: Mapping[str, Per] = {
-    "usd_per_mtok": Per(1_000_000, TOKENS, "US dollars per million tokens."),
-    "usd_per_ktok": Per(1_000, TOKENS, "US dollars per thousand tokens."),
-    "usd_per_token": Per(1, TOKENS, "US dollars per token."),
-    "usd_per_1000": Per(1_000, COUNTED, "US dollars per thousand searches, calls and the like."),
+    "usd_per_mtok": Per(1_000_000, _TOKENS, "US dollars per million tokens."),
+    "usd_per_ktok": Per(1_000, _TOKENS, "US dollars per thousand tokens."),
+    "usd_per_token": Per(1, _TOKENS, "US dollars per token."),
+    "usd_per_1000": Per(1_000, _COUNTED, "US dollars per thousand searches, calls and the like."),
     "usd_per_unit": Per(
-        1, (*COUNTED, Unit.AUDIO_SECONDS), "US dollars for one search, call, second and the like."
+        1, (*_COUNTED, Unit.AUDIO_SECONDS), "US dollars for one search, call, second and the like."
     ),
     "usd_per_hour": Per(3_600, (Unit.AUDIO_SECONDS,), "US dollars per hour of audio."),
 }
@@ -153,7 +153,7 @@ _STATED_BATCH = BOOLEAN._replace(parse=lambda text: str(BOOLEAN.parse(text)).low
 # --- the units that a discount moves -------------------------------------------------------------
 
 _WORDS: Mapping[str, frozenset[Unit]] = {
-    "tokens": frozenset(TOKENS),
+    "tokens": TOKENS,
     "all": frozenset(Unit),
     **{unit.value: frozenset({unit}) for unit in Unit},
 }

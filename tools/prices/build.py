@@ -66,10 +66,10 @@ def correct(
         _apply(rows, file, faults)
         try:
             if made := uplifts(rows, file.uplifts):
-                content["uplifts"] = [*content.get("uplifts", ()), *made]
+                content["uplifts"] = made
         except CorrectionError as error:
             faults += error.sentences
-        done.setdefault(file.provider, []).extend(rows.notes)
+        done[file.provider] = rows.notes
     if faults:
         raise CorrectionError(*faults)
     return done

@@ -28,7 +28,7 @@ class Placed(NamedTuple, Generic[T]):
 
 
 class Corrections(NamedTuple):
-    """One file's. `new`: the provider is not in the import."""
+    """A provider's. `new`: the provider is not in the import."""
 
     provider: str
     place: str
@@ -62,7 +62,27 @@ def load(folder: Path, only: str | None = None) -> Reviewed:
     digest = sha256()
     for path in (folder / ABOUT, *paths):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return Reviewed(day, files, digest.hexdigest())
+    return Reviewed(day, _merged(files), digest.hexdigest())
+
+
+def _merged(files: Sequence[Corrections]) -> list[Corrections]:
+    """One for each provider: what several files say of it is applied together."""
+    merged: dict[str, Corrections] = {}
+    for file in files:
+        first = merged.setdefault(file.provider, file)
+        if first is not file:
+            merged[file.provider] = Corrections(
+                file.provider,
+                first.place,
+                first.new or file.new,
+                [*first.models, *file.models],
+                [*first.amend, *file.amend],
+                [*first.variants, *file.variants],
+                [*first.uplifts, *file.uplifts],
+                [*first.aliases, *file.aliases],
+                {**first.calendars, **file.calendars},
+            )
+    return list(merged.values())
 
 
 def _day(path: Path, faults: list[str]) -> str:

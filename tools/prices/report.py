@@ -23,7 +23,7 @@ def report(
     """Corrections first, an entry a line; then what the conversion changed, a row a line."""
     out = [title, *_summary(providers)]
     for provider, entries in corrected.items():
-        out += _section(f"pricing/corrections/{provider}.yaml", entries)
+        out += _section(f"Corrections of {provider}", entries)
     for key, heading in _TITLES.items():
         out += _section(heading, notes[key])
     return "\n".join(out) + "\n"

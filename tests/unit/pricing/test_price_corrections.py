@@ -452,3 +452,16 @@ def test_a_name_moves_to_the_row_that_has_it_now(tmp_path: Path) -> None:
     content = corrected(tmp_path, text)
     assert content["plain-1"]["match"] == ["=plain-1", "=long-latest", "=plain-one"]
     assert content["long-1"]["match"] == ["=long-1"]
+
+
+def test_a_provider_may_have_several_files(tmp_path: Path) -> None:
+    """They are applied together: the rule of one file meets the amended price of the other."""
+    (tmp_path / "acme-rules.yaml").write_text(
+        "provider: acme\nvariants:\n"
+        f"- {{models: [plain-1], {REVIEWED}, when: {{speed: fast}}, factors: {{images: '2'}}}}"
+    )
+    text = "amend:\n- {models: [plain-1], $R, rates: {images: '0.04'}}"
+
+    last = corrected(tmp_path, text)["plain-1"]["variants"][-1]
+
+    assert last["rates"] == {"images": "0.08"}

@@ -15,6 +15,7 @@ from costspan.config.environment import variables
 from costspan.config.shape import ALIASES, REQUIRED, Key, exporter_types, keys
 from costspan.config.show import plain
 from costspan.config.tree import Section, Tree
+from costspan.dialect.cache import EVIDENCE, REPORTED_ZERO
 from costspan.processor.enrich import ATTRIBUTES
 from costspan.telemetry import Telemetry
 
@@ -76,6 +77,26 @@ def attributes() -> str:
         "What is added to a span that carries LLM usage. A client's own attribute of the same name"
         " is never overwritten, and each can be switched off in `processors.cost.attributes`.",
         _table(("attribute", "type", "meaning"), rows),
+        "## Answers from a gateway's cache",
+        "No provider is called for them, so their cost is a known zero, `finops.cache.savings` is"
+        " what the call would have cost without a cache, and `price_ref` and the modifier"
+        " `gateway_cache:<who>` say why. It takes the gateway's own word on the span:",
+        _table(("who", "attributes", "evidence"), _evidence()),
+        "`gen_ai.response.cached` alone makes `finops.cache.status` a `hit` and changes no rate:"
+        " tokens read from a provider's cache are billed at their discounted rates, and a call"
+        " without such a count is priced as counted, with the assumption"
+        " `cached_response:priced as counted`.",
+    )
+
+
+def _evidence() -> Iterator[tuple[str, str, str]]:
+    """Who may say so, by which attributes, and how."""
+    for each in EVIDENCE:
+        yield f"`{each.gateway}`", ", ".join(f"`{key}`" for key in each.keys), each.text
+    yield (
+        f"`{REPORTED_ZERO}`",
+        "`gen_ai.response.cached` and a reported cost",
+        "The flag is `true`, the reported cost is 0, and no cached tokens are counted.",
     )
 
 

@@ -77,11 +77,20 @@ class Charge(msgspec.Struct, array_like=True, frozen=True, gc=False):
     priced_model: str = ""  # the book's name of the model that was priced
     modifiers: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
+    effective_total: str = ""  # attos, only where it is not the total: read `effective`
+    showback_total: str = ""  # attos: what is charged on internally; "" = no rule for it
 
     @property
     def attos(self) -> int | None:
         """The total in 10^-18 USD, or None when it is unknown."""
         return int(self.total) if self.total else None
+
+    @property
+    def effective(self) -> str:
+        """attos, with what was paid up front spread over its use; "" if nobody knows how to."""
+        if self.effective_total or self.status == "provisioned":
+            return self.effective_total
+        return self.total
 
 
 class Identity(msgspec.Struct, array_like=True, gc=False):
@@ -130,7 +139,7 @@ class LlmCall(msgspec.Struct, array_like=True, gc=False):
     role: str  # LEAF, AGGREGATE, ...
     usage: dict[str, int] | None  # disjoint buckets that are not zero; None = unknown
     cache_status: str  # hit | write | miss | ""
-    context: dict[str, str]  # tier batch speed geo region deployment, only those stated
+    context: dict[str, str]  # tier batch speed geo region search, only those stated
     identity: Identity
     charge: Charge = Charge()
     reported_cost: str = ""  # attos, only when its unit is USD
@@ -140,9 +149,12 @@ class LlmCall(msgspec.Struct, array_like=True, gc=False):
     billed: bool = True  # as far as known when written; the ledger corrects it
     billed_reason: str = LEAF
     version: int = 1  # 1 = as priced on arrival; corrections by the ledger are higher
+    gateway: str = ""  # who answered it from a cache of its own, so that no provider billed it
 
 
-_CALLS_FORMAT = 1
+_CALLS_FORMAT = (
+    1  # fields may be added at the end: older records lack them, older readers skip them
+)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(tuple[int, list[LlmCall]])
 
@@ -205,6 +217,7 @@ class TraceTotals(msgspec.Struct, array_like=True):
     session: str = ""
     conversation: str = ""
     flags: tuple[str, ...] = ()  # orphans, several_roots, cycle, duplicates, ...
+    effective_cost: str = ""  # attos, as Charge.effective_total: "" = cost
 
 
 # --- the journal ---------------------------------------------------------------------------------

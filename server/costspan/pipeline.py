@@ -3,8 +3,8 @@
     accept: room? ─▶ cut ─▶ intake of each piece ─▶ journal.append ─▶ (return = ack)
     intake: count ─▶ readable? ─▶ scan ─▶ recognise ─▶ price ─▶ enrich ─▶ splice
 
-`intake` is a pure function of the bytes and of the price book in force: no clock, no I/O, and what
-it remembers only makes it quicker.
+`intake` is a pure function of the bytes and of the prices in force: no clock, no I/O, and what it
+remembers only makes it quicker. Prices in force are one reference, which `swap` replaces.
 """
 
 from __future__ import annotations
@@ -80,6 +80,10 @@ class Pipeline:
         # for a piece of a large one, not for all of it.
         self._turn = threading.Lock()
 
+    def swap(self, meter: Meter | None) -> None:
+        """Meter by this from the next piece on. May be called from any thread."""
+        self._meter = meter
+
     def accept(self, signal: str, body: bytes, metadata: Metadata, transport: str) -> None:
         """Return when the request is in the journal: the caller may ack.
 
@@ -108,14 +112,15 @@ class Pipeline:
         items = wire.count(request)
         if not wire.readable(request):
             return Intake(request, b"", SOLO, items)
-        if self._meter is None:
+        meter = self._meter  # once: one piece is read and priced by one set of prices
+        if meter is None:
             return Intake(request, b"", 0, items)
         calls: list[LlmCall] = []
         extra: dict[int, bytes] = {}
         faults = 0
-        for hit in wire.scan(request, self._meter.wanted):
+        for hit in wire.scan(request, meter.wanted):
             try:
-                call, added = _metered(hit, self._meter)
+                call, added = _metered(hit, meter)
             except Exception:  # noqa: BLE001  a fault in pricing must never cost the span
                 _log.exception("span of scope %s could not be metered", hit.scope[0])
                 faults += 1
@@ -157,5 +162,5 @@ def _metered(hit: Hit, meter: Meter) -> tuple[LlmCall | None, bytes]:
     call = recognise(hit, meter.dimensions, remeter=meter.remeter)
     if call is None:
         return None, b""
-    price(call, meter.pricer)
+    price(call, meter.pricer, hit.resource)
     return call, attributes(call, hit.own, meter.attributes_off)

@@ -82,6 +82,11 @@ class Gauge:
         with self._lock:
             self._values[labels] = value
 
+    def replace(self, values: Mapping[Labels, float]) -> None:
+        """These series and no others: what an earlier one told of is gone."""
+        with self._lock:
+            self._values = dict(values)
+
     def value(self, *labels: str) -> float:
         with self._lock:
             return self._values.get(labels, 0.0)
@@ -235,6 +240,27 @@ class Telemetry(Collector):
         "service_name provider model",
         "What cache writes cost more than the same call without cache.",
         attos=True,
+    )
+    estimated_cost = _family(
+        Counter,
+        "costspan_estimated_cost_usd_total",
+        "service_name provider model",
+        "The part of the cost of calls on arrival that rests on another model's list price.",
+        attos=True,
+    )
+    reported_difference = _family(
+        Counter,
+        "costspan_reported_cost_difference_usd_total",
+        "service_name provider model direction",
+        "Absolute difference between our cost and the one that the library or gateway reported, by"
+        " call; ours is over or under theirs.",
+        attos=True,
+    )
+    reported_calls = _family(
+        Counter,
+        "costspan_reported_cost_calls_total",
+        "service_name provider model agreement",
+        "Priced calls whose cost was reported too: agrees (within 1 %) or differs.",
     )
     unpriced_spans = _family(
         Counter,
@@ -429,6 +455,39 @@ class Telemetry(Collector):
     # build and book
     build_info = _family(Gauge, "costspan_build_info", "version python", "Always 1.")
     price_book_info = _family(Gauge, "costspan_price_book_info", "book sha256", "Always 1.")
+    price_book_age = _family(
+        Gauge,
+        "costspan_price_book_age_seconds",
+        "book",
+        "Time since the newest change of a price that the book knows to be in force.",
+    )
+    rate_card_info = _family(
+        Gauge, "costspan_rate_card_info", "id revision sha256", "Always 1; the cards in force."
+    )
+    rate_card_reloads = _family(
+        Counter,
+        "costspan_rate_card_reloads_total",
+        "result",
+        "Times the price book and the rate cards were read again: success or failure.",
+    )
+    rate_card_last_successful = _family(
+        Gauge,
+        "costspan_rate_card_last_reload_successful",
+        "",
+        "0 while the files hold a fault and the last good prices stay in force.",
+    )
+    rate_card_last_success = _family(
+        Gauge,
+        "costspan_rate_card_last_success_timestamp_seconds",
+        "",
+        "When the price book and the rate cards in force were read.",
+    )
+    rate_card_meter = _family(
+        Gauge,
+        "costspan_rate_card_meter_usd",
+        "id meter unit",
+        "Price of one unit of a cost that is on no span, as its rate card states it.",
+    )
     metric_overflow = _family(
         Counter,
         "costspan_metric_overflow_total",

@@ -23,7 +23,14 @@ attos = st.integers(-(10**38) + 1, 10**38 - 1).map(str)
 names = st.text(max_size=10)
 usages = st.dictionaries(names, st.integers(0, 2**63 - 1), max_size=3)
 lines = st.builds(Line, names, st.integers(0, 2**63 - 1), attos, attos)
-charges = st.builds(Charge, total=attos, savings=attos, lines=st.tuples(lines, lines))
+charges = st.builds(
+    Charge,
+    total=attos,
+    savings=attos,
+    lines=st.tuples(lines, lines),
+    effective_total=attos,
+    showback_total=attos,
+)
 identities = st.builds(Identity, names, names, dimensions=st.dictionaries(names, names))
 tallies = st.dictionaries(names, st.builds(Tally, attos, st.integers(0, 99), usages))
 
@@ -44,6 +51,17 @@ def test_totals_come_back_equal(
     row = totals(cost=cost, usage=usage, by_model=by_model)
 
     assert decode_totals(encode_totals([row])) == [row]
+
+
+def test_records_of_an_earlier_version_lack_the_fields_at_the_end() -> None:
+    """A disk or a peer may still hold them; what is missing has its default."""
+    record = call()
+    raw = msgspec.msgpack.decode(encode_calls([record]))
+    fields = list(record.__struct_fields__)
+    older = raw[1][0][: fields.index("gateway")]
+    older[fields.index("charge")] = older[fields.index("charge")][:10]
+
+    assert decode_calls(msgspec.msgpack.encode((1, [older]))) == [record]
 
 
 def test_no_calls_are_no_bytes() -> None:

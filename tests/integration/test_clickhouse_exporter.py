@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from decimal import Decimal
 from typing import Any
@@ -213,6 +214,25 @@ def test_the_schema_is_applied_once(
         "SELECT Version, Name FROM costspan_schema ORDER BY Version"
     )
     assert rows.result_rows == [(m.version, m.name) for m in migrations()[1:]]
+
+
+def test_tables_of_an_earlier_version_gain_the_columns_that_it_lacked(
+    store: RunningStore, database: str, destination: ClickHouse
+) -> None:
+    """Its rows stay, at the cost that they had; the views show the new columns too."""
+    client = store.client()
+    client.command(f"CREATE DATABASE {database}")
+    client.database = database
+    for old in (m for m in migrations() if m.version < 10):
+        client.command(re.sub(r".*(Effective|Showback)CostUsd.*\n", "", old.sql))
+    client.command("INSERT INTO llm_calls (Timestamp, SpanId, CostUsd) VALUES (now(), 'old', 2)")
+    client.command("INSERT INTO trace_totals_parts (Arrived, CostUsd) VALUES (now(), 3)")
+    destination.deliver([spans_frame(request(span(start_ns=NOW)))])
+
+    calls = client.query("SELECT EffectiveCostUsd, ShowbackCostUsd FROM llm_calls_latest")
+    assert calls.result_rows == [(Decimal(2), None)]
+    totals = client.query("SELECT CostUsd, EffectiveCostUsd FROM trace_totals")
+    assert totals.result_rows == [(Decimal(3), Decimal(3))]
 
 
 def test_tables_of_others_are_judged_and_not_altered(

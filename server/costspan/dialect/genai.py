@@ -100,17 +100,18 @@ _TEXTS = {
     table.ASKED_TIER: ("openai.request.service_tier", "gen_ai.openai.request.service_tier"),
     table.GEO: ("gen_ai.cost.data_residency",),  # LiteLLM: Anthropic's inference_geo
     table.REGION: ("cloud.region",),  # on the span: botocore's region of the call
+    table.LOCATION: ("gen_ai.cost.vertex_location",),  # LiteLLM
     table.CACHED: ("gen_ai.response.cached",),  # in no registry; gateways and applications write it
     table.COST: (
-        "gen_ai.usage.cost",  # OpenLIT
+        "gen_ai.usage.cost",  # OpenLIT; a scan hands it over as one of our own names
         "gen_ai.usage.total_cost",  # AgentOps
         "operation.cost",  # Pydantic AI, Logfire
         "gen_ai.cost.total_cost",  # LiteLLM 1
         "litellm.cost.total",  # LiteLLM 2
         "agw.ai.usage.cost.total",  # agentgateway, a string
+        "gen_ai.cost.total_tokens",  # Sentry: dollars, whatever the name says
+        "opencode.llm.cost.total",  # `github.copilot.cost` counts premium requests, not dollars
     ),
-    table.COST_AMOUNT: ("gen_ai.usage.cost.amount",),  # draft of the conventions
-    table.COST_CURRENCY: ("gen_ai.usage.cost.currency",),
 }
 
 _GOOGLE = ("gcp.vertex_ai", "gcp.gemini")

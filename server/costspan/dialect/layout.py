@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from costspan.dialect.cache import GATEWAYS
 from costspan.dialect.genai import GENAI
 from costspan.dialect.openinference import OPENINFERENCE
 from costspan.dialect.openllmetry import OPENLLMETRY
@@ -76,6 +77,7 @@ class Layout(NamedTuple):
     texts: Meanings
     span_dimensions: Meanings
     resource_dimensions: Meanings
+    gateways: Meanings  # keys by which a gateway may say that it answered from its own cache
     dialect: str  # by the keys alone; an emitter that is known by name goes before it
     missing: Keys  # recommended attributes that are there in no spelling, by canonical name
 
@@ -90,6 +92,7 @@ def layout(span: Keys, resource: Keys, dimensions: tuple[tuple[str, Keys], ...])
         _present(TEXTS, there),
         _present(named, there),
         _present(named, frozenset(resource)),
+        _present(GATEWAYS, there),
         _dialect(there),
         tuple(name for name, keys in _RECOMMENDED.items() if there.isdisjoint(keys)),
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from costspan.dialect import cache, table
 from costspan.dialect.context import context
 from costspan.dialect.convention import Known, emitter
-from costspan.dialect.cost import PRICE_REF, reported
+from costspan.dialect.cost import NAMESPACE, PRICE_REF, reported, reports_zero
 from costspan.dialect.identity import Dimensions, identity, provider
 from costspan.dialect.layout import COUNTS, TEXTS, Layout, layout, texts
 from costspan.dialect.operation import classify, is_inference
@@ -45,6 +45,7 @@ _MARKERS = (
     b"response.cached",
 )
 _SERVICE = "service.name"
+_GATEWAY_KEYS = frozenset(key for keys in cache.GATEWAYS.values() for key in keys)
 
 # Whether a span is billed when it arrives, and why; the ledger may find otherwise.
 _BILLING = {
@@ -55,7 +56,6 @@ _BILLING = {
     WITNESS: (False, "no_usage"),
 }
 
-_COSTS = frozenset({table.COST, table.COST_AMOUNT})
 _WITHOUT_OUTPUT = frozenset({"embeddings", "rerank"})
 
 
@@ -66,11 +66,11 @@ def wanted(dimensions: Dimensions, own_keys: frozenset[str]) -> Wanted:
     counts = frozenset(key for keys in COUNTS.values() for key in keys)
     return Wanted(
         markers=_MARKERS,
-        keys=counts | texts,
+        keys=counts | texts | _GATEWAY_KEYS,
         prefixes=(),
-        long_keys=texts,  # ARNs, URNs and deployment paths: names may be long
+        long_keys=texts | _GATEWAY_KEYS,  # JSON, ARNs, URNs and deployment paths: names may be long
         resource_keys=named | {_SERVICE},
-        own_keys=own_keys,
+        own_keys=own_keys | NAMESPACE,
     )
 
 
@@ -90,7 +90,7 @@ def recognise(hit: Hit, dimensions: Dimensions, *, remeter: bool = False) -> Llm
         get(table.ENTITY_KIND, ""),
     )
     who = identity(hit, found, said, operation)
-    cost = "" if _COSTS.isdisjoint(said) and not hit.own else reported(said, hit.own)
+    cost = reported(said, hit.own) if hit.own or table.COST in said else ""
     if not found.counts and not cost and not _tells(hit, said, operation):
         if not (who.agent or who.workflow):
             return None
@@ -125,8 +125,11 @@ def _call(
     asked, answered = get(table.REQUEST_MODEL, ""), get(table.RESPONSE_MODEL, "")
     known = emitter(hit.scope, served_by, answered or asked, hit.name)
     counts, (buckets, convention, decided_by), invalid = _count(found, hit.values, known)
+    gateway = ""
+    if found.gateways or table.CACHED in said:
+        gateway = _gateway(hit, found, said, counts)
     billed, reason = _BILLING[role]
-    if billed and buckets is None and not invalid and not cost:
+    if billed and buckets is None and not (invalid or cost or gateway):
         billed, reason = False, "no_usage"
     # In the order of the fields: naming all of them would take an eighth of the time per span.
     return LlmCall(
@@ -143,8 +146,8 @@ def _call(
         get(table.RESPONSE_ID) or response_id(get(table.RESPONSE_BODY, "")),
         role,
         buckets,
-        cache.status(said, counts),
-        context(said),
+        cache.HIT if gateway else cache.status(said, counts),
+        context(said, served_by),
         who,
         Charge(),
         cost,
@@ -153,7 +156,20 @@ def _call(
         invalid,
         billed,
         reason,
+        gateway=gateway,
     )
+
+
+def _gateway(hit: Hit, found: Layout, said: Mapping[str, str], counts: Mapping[str, int]) -> str:
+    """Who answered from a cache of its own, "" if nobody proves to have.
+
+    A reported cost of 0 proves it beside the flag alone: with cached tokens the flag may be about
+    those, and a library that does not know the model reports 0 as well.
+    """
+    named = cache.gateway(found.gateways, hit.values) if found.gateways else ""
+    if named or not truth(said.get(table.CACHED, "")) or cache.reads(counts):
+        return named
+    return cache.REPORTED_ZERO if reports_zero(said, hit.own) else ""
 
 
 def _count(

@@ -44,15 +44,14 @@ ERROR_TYPE = "error_type"
 SERVED_TIER = "served_tier"
 ASKED_TIER = "asked_tier"
 GEO = "geo"
-REGION = "region"
+REGION = "region"  # the region of a call to AWS
+LOCATION = "location"  # the location of a call to Vertex AI
 PARAMETERS = "parameters"  # JSON of the request's arguments
 RESPONSE_BODY = "response_body"  # the whole answer, in many cases the provider's JSON
 FINISHED = "finished"  # why the model stopped: it did answer
 CACHED = "cached"  # the response came from a cache
 PROMPT_CACHING = "prompt_caching"  # read | write
 COST = "cost"  # reported by the emitter, in USD
-COST_AMOUNT = "cost_amount"  # reported in COST_CURRENCY
-COST_CURRENCY = "cost_currency"
 
 # --- how a count is made -------------------------------------------------------------------------
 INCLUSIVE = "inclusive"  # input contains the cached tokens

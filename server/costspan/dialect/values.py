@@ -89,6 +89,11 @@ def attos(stated: str) -> str:
     return str(exact) if exact else ""
 
 
+def is_zero(stated: str) -> bool:
+    """Whether a text is a sum of money, and the sum is nothing."""
+    return _DECIMAL.fullmatch(stated) is not None and not Decimal(stated)
+
+
 def _shown(value: Value) -> str:
     shown = repr(value)
     return shown if len(shown) <= 40 else f"{shown[:37]}..."  # noqa: PLR2004  one line of a log

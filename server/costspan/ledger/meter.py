@@ -15,6 +15,8 @@ from costspan.model import ALREADY_METERED, LEAF, Charge, LlmCall
 from costspan.telemetry import Counter, Labels, Telemetry
 
 _ERROR = 2
+_ESTIMATED, _PROVIDER_REPORTED = "estimated", "provider_reported"
+_AGREEMENT = 100  # two costs agree if they differ by no more than this part of the reported one
 _REPORTED, _OTHER = "reported", "other"  # token types of money that no line explains
 
 
@@ -114,9 +116,28 @@ class Meter:
         account = self._account(call)
         self._call(call, account)
         _money(call, 1, account)
+        if call.reported_cost or call.charge.status == _ESTIMATED:
+            self._doubt(call)
         usage = account.usage
         for unit, quantity in (call.usage or {}).items():
             usage[unit] = usage.get(unit, 0) + quantity
+
+    def _doubt(self, call: LlmCall) -> None:
+        """What somebody else says that it cost, and what is no price of this model."""
+        charge, table, who = call.charge, self._telemetry, _who(call)
+        cost = charge.attos
+        if cost is None:
+            return
+        if charge.status == _ESTIMATED:
+            self._add(table.estimated_cost, cost, *who)
+        if call.reported_cost and charge.status != _PROVIDER_REPORTED:
+            theirs = int(call.reported_cost)
+            difference = cost - theirs
+            agrees = abs(difference) * _AGREEMENT <= theirs
+            self._add(table.reported_calls, 1, *who, "agrees" if agrees else "differs")
+            if difference:
+                direction = "over" if difference > 0 else "under"
+                self._add(table.reported_difference, abs(difference), *who, direction)
 
     def _call(self, call: LlmCall, account: _Account) -> None:
         failed = call.status == _ERROR

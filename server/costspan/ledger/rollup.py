@@ -45,6 +45,7 @@ class Sums:
 
     cost: int = 0
     list_cost: int = 0
+    effective_cost: int = 0
     savings: int = 0
     error_cost: int = 0
     calls: int = 0
@@ -59,6 +60,8 @@ class Sums:
             self.cost += cost
             listed = charge.list_total
             self.list_cost += cost if listed in ("", charge.total) else int(listed)
+            effective = charge.effective_total
+            self.effective_cost += int(effective) if effective else cost
             if charge.savings not in _NOTHING:
                 self.savings += int(charge.savings)
             if call.status == _ERROR:
@@ -71,6 +74,7 @@ class Sums:
     def merge(self, other: Sums) -> None:
         self.cost += other.cost
         self.list_cost += other.list_cost
+        self.effective_cost += other.effective_cost
         self.savings += other.savings
         self.error_cost += other.error_cost
         self.calls += other.calls
@@ -186,6 +190,7 @@ def totals(rolled: Rollup, stamp: Stamp) -> TraceTotals:
         session=who.session,
         conversation=who.conversation,
         flags=rolled.flags,
+        effective_cost=str(total.effective_cost) if total.effective_cost != total.cost else "",
     )
 
 

@@ -6,11 +6,11 @@ An attribute that is on the span already stays as it is, whoever wrote it.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from costspan.model import LEAF, LlmCall, Value
+from costspan.model import LEAF, Charge, LlmCall, Value
 from costspan.wire import encode_attribute
 from costspan_pricing import format_usd
 
@@ -32,6 +32,8 @@ OUTPUT = "window.financial.output_cost"
 CACHE_READ = "window.financial.cache_read_cost"
 CACHE_WRITE = "window.financial.cache_write_cost"
 OTHER = "window.financial.other_cost"
+LIST = "window.financial.list_cost"
+EFFECTIVE = "window.financial.effective_cost"
 REPORTED = "window.financial.reported_cost"
 CURRENCY = "window.financial.currency"
 STATUS = "window.financial.status"
@@ -49,6 +51,16 @@ ATTRIBUTES = (
     Attribute(CACHE_READ, "double", "The part for tokens read from a cache, if not zero."),
     Attribute(CACHE_WRITE, "double", "The part for tokens written to a cache, if not zero."),
     Attribute(OTHER, "double", "The part for everything that is no token, if not zero."),
+    Attribute(
+        LIST,
+        "double",
+        "The same call at public list prices, if that is another sum than the total.",
+    ),
+    Attribute(
+        EFFECTIVE,
+        "double",
+        "The total with what was paid up front spread over its use, if that is another sum.",
+    ),
     Attribute(REPORTED, "double", "The cost that the library reported, beside ours."),
     Attribute(CURRENCY, "string", "Always USD."),
     Attribute(
@@ -61,10 +73,19 @@ ATTRIBUTES = (
     Attribute(PRICE_REF, "string", "The price: book, model, effective-from, rate card, revision."),
     Attribute(CACHE_STATUS, "string", "hit, write or miss; absent if the span names no cache."),
     Attribute(CACHE_SAVINGS, "double", "USD saved by the cache; negative if writing cost more."),
-    Attribute(DE_FACTO, "double", "The total again, under the name that other back ends read."),
+    Attribute(
+        DE_FACTO,
+        "double",
+        "The total again, under the name that other back ends read; not beside"
+        " `gen_ai.usage.cost.*`, which needs the name for itself.",
+    ),
 )
 
 OWN_KEYS = frozenset(attribute.name for attribute in ATTRIBUTES)
+
+# Where attributes are nested, a name can't hold a value and be a namespace. The draft of the
+# conventions makes it one (semantic-conventions-genai PR 443).
+_NAMESPACE = f"{DE_FACTO}."
 
 _PARTS = {
     "input": INPUT,
@@ -97,12 +118,19 @@ def attributes(call: LlmCall, own: Mapping[str, Value], off: frozenset[str]) -> 
     """
     if call.role != LEAF:
         return b""
-    skip = off.union(own) if own else off
+    skip = off | _taken(own) if own else off
     charge = call.charge
     if call.billed_reason in _NOT_HERE:
         return _facts(call.billed_reason, "", call.cache_status, "", skip)
     facts = _facts(charge.status, charge.reason, call.cache_status, charge.price_ref, skip)
     return facts + _costs(call, int(charge.total), skip) if charge.total else facts
+
+
+def _taken(own: Mapping[str, Value]) -> frozenset[str]:
+    """Those of our names that are on the span, or that can't be there beside what is."""
+    if any(name.startswith(_NAMESPACE) for name in own):
+        return frozenset(own) | {DE_FACTO}
+    return frozenset(own)
 
 
 @lru_cache(maxsize=4096)
@@ -136,4 +164,13 @@ def _costs(call: LlmCall, total: int, skip: frozenset[str]) -> bytes:
     for name, usd in sums.items():
         if usd and name not in skip:
             encoded.append(_HEADS[name] + _pack(usd / _ATTOS))
+    if charge.list_total not in ("", charge.total) or charge.effective_total:
+        encoded += _others(charge, skip)
     return b"".join(encoded)
+
+
+def _others(charge: Charge, skip: frozenset[str]) -> Iterator[bytes]:
+    """What the call would cost by another reckoning, zero or not; only where it differs."""
+    for name, attos in ((LIST, charge.list_total), (EFFECTIVE, charge.effective_total)):
+        if attos not in ("", charge.total) and name not in skip:
+            yield _HEADS[name] + _pack(int(attos) / _ATTOS)

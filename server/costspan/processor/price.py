@@ -1,13 +1,17 @@
-"""Ask the price book what a call costs, and write the answer into its record. No arithmetic here.
+"""The price of a call, onto its record. No arithmetic here.
 
 Aggregates are priced too but not billed: the ledger bills one whose calls nobody saw.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
-from costspan.model import AGGREGATE, CUMULATIVE, LEAF, Charge, Line, LlmCall
+import msgspec
+
+from costspan.model import AGGREGATE, CUMULATIVE, LEAF, Charge, Line, LlmCall, Value
 from costspan_pricing import Context, InvalidUsage, Pricer, Quote, Reason, Usage
 
 _PRICED_ROLES = frozenset({LEAF, AGGREGATE, CUMULATIVE})
@@ -15,12 +19,21 @@ _NAMELESS = frozenset({Reason.UNKNOWN_MODEL, Reason.ALIAS_MISSING})
 _SECOND = 1_000_000_000
 _CACHED = ("cache_read", "cache_read_audio")
 _NO_COUNT = "cached_response:priced as counted"
-_REPORTED = "reported"
+_ALIAS = "alias:"  # the modifier of a name that a rate card translates
 _BY_REQUEST = "model=request"  # the response names a model that the book does not know
+# In place of a price_ref where no price of ours is behind the total: it keeps a second costspan on
+# the way from billing the call again.
+_REPORTED = "reported"
+_GATEWAY = "gateway_cache"
+_NOWHERE: Mapping[str, Value] = MappingProxyType({})
 
 
-def price(call: LlmCall, pricer: Pricer) -> None:
-    """Set `call.charge`; `call.invalid` too if the buckets contradict each other. Never raises."""
+def price(call: LlmCall, pricer: Pricer, resource: Mapping[str, Value] = _NOWHERE) -> None:
+    """Set `call.charge`; `call.invalid` too if the buckets contradict each other. Never raises.
+
+    `resource`: attributes of the span's resource; only those that a rate card asks for are looked
+    at.
+    """
     if call.role not in _PRICED_ROLES:
         return
     usage = None
@@ -31,52 +44,72 @@ def price(call: LlmCall, pricer: Pricer) -> None:
     if call.invalid:
         call.charge = Charge("invalid_usage")
         return
-    charge = _charge(_quote(call, usage, pricer), call)
-    if charge.status == "unpriced" and call.reported_cost:
+    quote = _quote(call, usage, pricer, resource)
+    if call.gateway:
+        call.charge = _avoided(quote, call.gateway)
+    elif quote.status == "unpriced" and call.reported_cost:
         # Nothing of ours is known, so theirs is the total; its list price or parts are not.
-        # The reference keeps a second costspan on the way from billing it again.
-        charge = Charge(
+        call.charge = Charge(
             "provider_reported",
             total=call.reported_cost,
             price_ref=_REPORTED,
-            assumed=charge.assumed,
+            assumed=_assumed(quote, call),
         )
-    call.charge = charge
+    else:
+        call.charge = _charge(quote, call)
 
 
-def _quote(call: LlmCall, usage: Usage | None, pricer: Pricer) -> Quote:
-    """The quote for the model that answered, else for the one that was asked."""
+def _quote(
+    call: LlmCall, usage: Usage | None, pricer: Pricer, resource: Mapping[str, Value]
+) -> Quote:
+    """The quote for the model that answered, else for the one that was asked.
+
+    The other way round if a rate card knows what was asked by its own name: an Azure deployment
+    answers with the name of the model behind it, and its type and its contract are lost with that.
+    """
     answered, asked = call.response_model, call.request_model
-    quote = pricer.quote(usage, _context(call, answered or asked))
-    if quote.reason in _NAMELESS and answered and asked and asked != answered:
-        second = pricer.quote(usage, _context(call, asked))
-        if second.status == "priced":
-            return _marked(second, _BY_REQUEST)
+    where = _wanted(resource, pricer.resource_keys) if pricer.resource_keys else None
+    two = answered and asked and asked != answered
+    if two and pricer.cards:
+        own = pricer.quote(usage, _context(call, asked, where))
+        if _named_by_card(own):
+            return own
+    quote = pricer.quote(usage, _context(call, answered or asked, where))
+    if two and quote.reason in _NAMELESS:
+        second = pricer.quote(usage, _context(call, asked, where))
+        if second.status != "unpriced":
+            return msgspec.structs.replace(second, assumed=(*second.assumed, _BY_REQUEST))
     return quote
 
 
-def _marked(quote: Quote, mark: str) -> Quote:
-    return Quote(
-        quote.status,
-        quote.reason,
-        quote.total,
-        quote.list_total,
-        quote.savings,
-        quote.lines,
-        quote.price_ref,
-        quote.modifiers,
-        (*quote.assumed, mark),
-        quote.model,
-    )
+def _named_by_card(quote: Quote) -> bool:
+    """Whether a rate card gave a name its price, and not the book's row of that name."""
+    if quote.status == "provisioned":
+        return True
+    by_contract_alone = quote.status == "priced" and quote.list_total is None
+    return by_contract_alone or any(each.startswith(_ALIAS) for each in quote.modifiers)
 
 
-def _context(call: LlmCall, model: str) -> Context:
+def _wanted(resource: Mapping[str, Value], keys: frozenset[str]) -> dict[str, str] | None:
+    """Those attributes that a rate card asks for: others must not tell contexts apart."""
+    stated = {key: value for key in keys if (value := resource.get(key)) is not None}
+    return {key: _plain(value) for key, value in stated.items()} or None
+
+
+def _plain(value: Value) -> str:
+    """An attribute as YAML would write it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _context(call: LlmCall, model: str, resource: Mapping[str, str] | None) -> Context:
     """The circumstances at the span's end, when its usage is known.
 
     Whole seconds, rounded down: prices change on whole seconds, and a double of nanoseconds could
     round a call of the last instant into the next price.
     """
     at = datetime.fromtimestamp((call.end_ns or call.start_ns) // _SECOND, UTC)
+    if resource:
+        return Context(call.provider, model, at, resource=resource, **call.context)
     if not call.context:
         return Context(call.provider, model, at)
     return Context(call.provider, model, at, **call.context)  # type: ignore[arg-type]  # its names
@@ -84,20 +117,45 @@ def _context(call: LlmCall, model: str) -> Context:
 
 def _charge(quote: Quote, call: LlmCall) -> Charge:
     """A quote as it is stored: money as decimal text, "" for unknown."""
-    assumed = quote.assumed
-    if call.cache_status == "hit" and call.usage and not any(map(call.usage.get, _CACHED)):
-        assumed = (*assumed, _NO_COUNT)
+    total = quote.total
+    text = _text(total)
     return Charge(
         quote.status,
         str(quote.reason),
-        _text(quote.total),
-        _text(quote.list_total),
+        text,
+        text if quote.list_total == total else _text(quote.list_total),
         _text(quote.savings),
         tuple([Line(n.unit, n.quantity, str(n.usd_per_unit), str(n.usd)) for n in quote.lines]),
         quote.price_ref,
         quote.model,
         quote.modifiers,
-        assumed,
+        _assumed(quote, call),
+        "" if quote.effective_total == total else _text(quote.effective_total),
+        _text(quote.showback_total),
+    )
+
+
+def _assumed(quote: Quote, call: LlmCall) -> tuple[str, ...]:
+    if call.cache_status == "hit" and call.usage and not any(map(call.usage.get, _CACHED)):
+        return (*quote.assumed, _NO_COUNT)
+    return quote.assumed
+
+
+def _avoided(quote: Quote, gateway: str) -> Charge:
+    """Nobody called the provider: no cost, and what the call would have cost is saved.
+
+    Saved against the same call without any cache, as savings are everywhere.
+    """
+    saved = None if quote.total is None else quote.total + (quote.savings or 0)
+    return Charge(
+        "priced",
+        total="0",
+        list_total="0",
+        savings=_text(saved),
+        price_ref=quote.price_ref or _GATEWAY,
+        priced_model=quote.model,
+        modifiers=(*quote.modifiers, f"{_GATEWAY}:{gateway}"),
+        assumed=quote.assumed,
     )
 
 

@@ -64,6 +64,25 @@ def test_unknown_is_null() -> None:
     assert (columns["UsageKnown"], columns["Usage"]) == ([False], [{}])
 
 
+def test_what_a_commitment_changes_has_a_column_of_its_own() -> None:
+    """Without one the effective cost is the cost; without a rule there is no showback."""
+    plain = Charge("priced", total="7")
+    spread = Charge("provisioned", total="0", effective_total="5", showback_total="6")
+    unspread = Charge("provisioned", total="0")
+    calls = [call(charge=charge) for charge in (plain, spread, unspread)]
+    columns = read_block(call_block(calls).encode())
+
+    assert columns["CostUsd"] == [7, 0, 0]
+    assert columns["EffectiveCostUsd"] == [7, 5, None]
+    assert columns["ShowbackCostUsd"] == [None, 6, None]
+
+
+def test_a_traces_effective_cost_is_its_cost_unless_a_commitment_says_otherwise() -> None:
+    rows = [totals(cost="7"), totals(cost="7", effective_cost="9")]
+
+    assert read_block(totals_block(rows).encode())["EffectiveCostUsd"] == [7, 9]
+
+
 def test_nonsense_counts_do_not_poison_a_block() -> None:
     """A count below zero or beyond 64 bits is brought into the column's range."""
     columns = read_block(call_block([call(usage={"input": -1, "output": 2**70})]).encode())

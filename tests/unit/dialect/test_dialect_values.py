@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from costspan.dialect.values import attos, count, text
+from costspan.dialect.values import attos, count, is_zero, text
 from costspan.model import Value
 from hits import call_of
 
@@ -103,6 +103,14 @@ def test_a_reported_cost_is_exact(stated: str, expected: str) -> None:
 def test_what_is_no_sum_of_money_is_not_reported(stated: str) -> None:
     """Zero neither: OpenLIT and LiteLLM report 0 for a model that they do not know."""
     assert not attos(stated)
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [("0", True), ("0.0", True), ("0e-7", True), ("1e-9", False), ("", False), ("-0", False)],
+)
+def test_a_stated_zero_is_told_from_silence(stated: str, *, expected: bool) -> None:
+    assert expected == is_zero(stated)
 
 
 @pytest.mark.parametrize("value", [-5, True, 1.5, "many", [1]])

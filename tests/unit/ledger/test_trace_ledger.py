@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from costspan.ledger.ledger import Closing, LedgerSettings, TraceLedger
-from costspan.model import AGGREGATE, ALREADY_METERED, WITNESS, TraceTotals
+from costspan.model import AGGREGATE, ALREADY_METERED, WITNESS, Charge, TraceTotals
 from costspan.telemetry import Telemetry
 from ledger_samples import START, TRACE, Span, frame, heads, record, span
 
@@ -309,3 +309,63 @@ def test_money_that_no_line_explains_is_counted_as_reported() -> None:
     bench.add(0, span(1, call=call))
     assert bench.telemetry.cost.exact("app", "openai", "m", "reported") == 77
     assert bench.telemetry.tokens.exact("app", "openai", "m", "input") == 100
+
+
+def test_the_effective_cost_of_a_trace_is_said_only_where_it_is_another() -> None:
+    """A provisioned call adds nothing to the bill; its share of the commitment is 150 attos."""
+    spread = record()
+    spread.charge = Charge("provisioned", total="0", list_total="200", effective_total="150")
+    bench = Bench()
+    bench.add(0, span(1, call=record()))
+    bench.add(0, span(1, trace=OTHER), span(2, 1, trace=OTHER, call=spread))
+    bench.add(0, span(3, 1, trace=OTHER, call=record()))
+    plain, mixed = bench.expire(6)
+
+    assert ("200", "") == (plain.cost, plain.effective_cost)
+    assert ("200", "400", "350") == (mixed.cost, mixed.list_cost, mixed.effective_cost)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "agreement", "over", "under"),
+    [
+        (200, 200, "agrees", 0, 0),
+        (202, 200, "agrees", 2, 0),  # 1 % of theirs
+        (203, 200, "differs", 3, 0),
+        (198, 200, "agrees", 0, 2),
+        (100, 200, "differs", 0, 100),
+        (0, 200, "differs", 0, 200),
+    ],
+)
+def test_the_difference_to_a_reported_cost_is_published(
+    ours: int, theirs: int, agreement: str, over: int, under: int
+) -> None:
+    call = record(cost=ours)
+    call.reported_cost = str(theirs)
+    bench = Bench()
+    bench.add(0, span(1, call=call))
+    table, who = bench.telemetry, ("app", "openai", "m")
+
+    assert 1 == table.reported_calls.exact(*who, agreement) == table.reported_calls.exact()
+    assert over == table.reported_difference.exact(*who, "over")
+    assert under == table.reported_difference.exact(*who, "under")
+    assert ours == bench.net()
+
+
+def test_a_reported_cost_that_is_the_total_has_nothing_to_differ_from() -> None:
+    call = record()
+    call.charge = Charge("provider_reported", total="77")
+    call.reported_cost = "77"
+    bench = Bench()
+    bench.add(0, span(1, call=call))
+
+    assert 0 == bench.telemetry.reported_calls.exact()
+
+
+def test_an_estimate_is_in_the_cost_and_is_named() -> None:
+    call = record(cost=200)
+    call.charge = Charge("estimated", total="200", lines=call.charge.lines)
+    bench = Bench()
+    bench.add(0, span(1, call=call), span(2, call=record(cost=5)))
+
+    assert 200 == bench.telemetry.estimated_cost.exact("app", "openai", "m")
+    assert 205 == bench.telemetry.cost.exact()

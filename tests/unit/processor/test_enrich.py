@@ -153,6 +153,7 @@ def test_every_name_can_be_switched_off() -> None:
 def test_the_table_is_all_that_is_written() -> None:
     calls = [
         _call(PRICED, **{"gen_ai.usage.cache_read.input_tokens": 5, "operation.cost": 0.5}),
+        _call(Charge("priced", total="5", list_total="6", effective_total="7")),
         _call(Charge("unpriced", "no_model")),
     ]
     types = {attribute.name: attribute.type for attribute in ATTRIBUTES}
@@ -168,3 +169,44 @@ def test_the_table_is_all_that_is_written() -> None:
 def test_every_attribute_has_a_sentence() -> None:
     assert all(attribute.text.endswith(".") for attribute in ATTRIBUTES)
     assert len(OWN_KEYS) == len(ATTRIBUTES)
+
+
+def test_another_reckoning_stands_beside_the_total_only_where_it_differs() -> None:
+    same = _written(_call(Charge("priced", total="5", list_total="5")))
+    other = Charge("priced", total=str(10**18), list_total=str(2 * 10**18), effective_total="5")
+
+    assert "window.financial.list_cost" not in same
+    assert "window.financial.effective_cost" not in same
+    written = _written(_call(other))
+    assert 2.0 == written["window.financial.list_cost"]
+    assert 5e-18 == written["window.financial.effective_cost"]
+
+
+def test_a_provisioned_call_costs_a_known_zero_beside_its_list_price() -> None:
+    charge = Charge("provisioned", total="0", list_total=str(10**18 // 4), price_ref="b;m;;c@1")
+
+    assert {
+        "window.financial.total_cost": 0.0,
+        "window.financial.total_cost_exact": "0",
+        "window.financial.list_cost": 0.25,
+        "window.financial.currency": "USD",
+        "window.financial.status": "provisioned",
+        "window.financial.price_ref": "b;m;;c@1",
+        "gen_ai.usage.cost": 0.0,
+    } == _written(_call(charge))
+
+
+def test_a_list_price_of_zero_is_written_beside_a_total() -> None:
+    """A model that is free at list, and not under the contract."""
+    charge = Charge("priced", total="5", list_total="0")
+
+    assert 0.0 == _written(_call(charge))["window.financial.list_cost"]
+
+
+@pytest.mark.parametrize("part", ["amount", "currency", "source"])
+def test_a_namespace_and_a_value_never_share_a_name(part: str) -> None:
+    """Back ends that nest attributes could hold only one of the two."""
+    own: dict[str, Value] = {f"gen_ai.usage.cost.{part}": "x"}
+    written, alone = _written(_call(PRICED), own), _written(_call(PRICED))
+
+    assert alone.keys() - {"gen_ai.usage.cost"} == written.keys()

@@ -70,6 +70,8 @@ _MAIN_BUCKETS = {
 _AMOUNTS: dict[str, Callable[[LlmCall], str]] = {
     "CostUsd": lambda call: call.charge.total,
     "ListCostUsd": lambda call: call.charge.list_total,
+    "EffectiveCostUsd": lambda call: call.charge.effective,
+    "ShowbackCostUsd": lambda call: call.charge.showback_total,
     "SavingsUsd": lambda call: call.charge.savings,
     "ReportedCostUsd": lambda call: call.reported_cost,
 }
@@ -157,6 +159,7 @@ _TOTAL_COUNTS: dict[str, Callable[[TraceTotals], int]] = {
 _TOTAL_AMOUNTS: dict[str, Callable[[TraceTotals], str]] = {
     "CostUsd": lambda total: total.cost,
     "ListCostUsd": lambda total: total.list_cost,
+    "EffectiveCostUsd": lambda total: total.effective_cost or total.cost,
     "CacheSavingsUsd": lambda total: total.cache_savings,
     "ErrorCostUsd": lambda total: total.error_cost,
 }

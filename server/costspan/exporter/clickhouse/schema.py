@@ -1,7 +1,9 @@
-"""Bring the tables into being and say what is wrong with those that were there. Never alters one.
+"""Bring the tables into being and say what is wrong with those that were there.
 
+Only tables of ours are altered, and only by a new column; one that another tool made, never.
 The statements are `sql/NNN_*.sql`, one a file, applied in order. What has been applied is noted in
-`costspan_schema`; every statement also says IF NOT EXISTS, so two sidecars may start at once.
+`costspan_schema`; every statement can also be repeated (IF NOT EXISTS, OR REPLACE), so two sidecars
+may start at once.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 -- an older one of the same span (1 = as priced on arrival), so a span that was sent twice is one row:
 -- read llm_calls_latest, or use FINAL. Token columns are disjoint; ReasoningTokens lies inside
 -- OutputTokens. CostUsd is NULL when it is unknown, never 0; only rows with Billed count in a sum.
+-- EffectiveCostUsd: the cost with commitments that were paid up front spread over their use.
+-- ShowbackCostUsd: what is charged on internally, NULL without a rule for it.
 CREATE TABLE IF NOT EXISTS llm_calls
 (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
@@ -46,6 +48,8 @@ CREATE TABLE IF NOT EXISTS llm_calls
     CacheStatus LowCardinality(String) CODEC(ZSTD(1)),
     CostUsd Nullable(Decimal(38, 18)) CODEC(ZSTD(1)),
     ListCostUsd Nullable(Decimal(38, 18)) CODEC(ZSTD(1)),
+    EffectiveCostUsd Nullable(Decimal(38, 18)) DEFAULT CostUsd CODEC(ZSTD(1)),
+    ShowbackCostUsd Nullable(Decimal(38, 18)) CODEC(ZSTD(1)),
     SavingsUsd Nullable(Decimal(38, 18)) CODEC(ZSTD(1)),
     ReportedCostUsd Nullable(Decimal(38, 18)) CODEC(ZSTD(1)),
     CostStatus LowCardinality(String) CODEC(ZSTD(1)),

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS trace_totals_parts
     UnpricedCalls UInt64,
     CostUsd Decimal(38, 18),
     ListCostUsd Decimal(38, 18),
+    EffectiveCostUsd Decimal(38, 18) DEFAULT CostUsd,
     CacheSavingsUsd Decimal(38, 18),
     ErrorCostUsd Decimal(38, 18),
     Usage Map(LowCardinality(String), UInt64),

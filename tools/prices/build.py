@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
@@ -54,7 +54,8 @@ def correct(
     providers: dict[str, Json], files: Iterable[Corrections]
 ) -> Mapping[str, Sequence[str]]:
     """Apply every file to its provider's rows, in place; what was done, a line for each entry."""
-    faults: list[str] = []
+    files = list(files)
+    faults = [*_unknown_calendars(files)]
     done: dict[str, list[str]] = {}
     for file in files:
         try:
@@ -112,6 +113,15 @@ def _each(
             apply(placed)
         except ValueError as error:
             faults.append(f"{placed.place}: {error}")
+
+
+def _unknown_calendars(files: Sequence[Corrections]) -> Iterator[str]:
+    """A sentence for each part of the day that leaves out days which nobody lists."""
+    known = {name for file in files for name in file.calendars}
+    for place, row in (placed for file in files for placed in file.models):
+        for name in {hours.except_on for price in row.prices or () for hours in price.hours}:
+            if name and name not in known:
+                yield f"{place}: {row.id}: no calendar is called {name!r}"
 
 
 def _head(version: str, reviewed: Reviewed) -> Json:

@@ -24,6 +24,7 @@ class Rows:
         self.provider = provider
         self.rows = rows
         self.notes: list[str] = []
+        self._corrected: dict[str, str] = {}  # id -> where its entry stands
 
     def named(self, globs: Sequence[str]) -> list[Json]:
         """The rows that a list of ids and globs names. Raises ValueError if one names none."""
@@ -43,6 +44,9 @@ class Rows:
     def correct(self, placed: Placed[Row]) -> None:
         """Replace parts of a row, or put a new one in front, where its names win."""
         entry = placed.entry
+        if before := self._corrected.setdefault(entry.id, ""):
+            raise ValueError(f"{entry.id} has an entry already, at {before}")
+        self._corrected[entry.id] = placed.place
         row = next((row for row in self.rows if row["id"] == entry.id), None)
         if row is None:
             if entry.prices is None:

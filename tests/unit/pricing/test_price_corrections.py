@@ -166,6 +166,17 @@ def corrected(folder: Path, text: str, name: str = "acme") -> dict[str, Any]:
         ),
         ("aliases:\n- {model: plain-1, names: [plain-1], $R}", "already has the name"),
         ("calendars: {china: [2026-10-02, 2026-10-01]}", "calendar china: expected dates in order"),
+        (
+            (
+                "models:\n- {id: plain-1, $R, prices: [{rates: {input: '1'}, hours: "
+                "[{from: '01:00', to: '04:00', except_on: fiesta, rates: {input: '2'}}]}]}"
+            ),
+            "acme.yaml:3: plain-1: no calendar is called 'fiesta'",
+        ),
+        (
+            "models:\n- {id: plain-1, $R}\n- {id: plain-1, $R}",
+            "acme.yaml:4: plain-1 has an entry already, at acme.yaml:3",
+        ),
         ("provider: acme", "acme.yaml:2: the key 'provider' stands twice"),
         ("new: true", "acme.yaml:1: acme is in genai-prices: it can't be `new: true`"),
     ],

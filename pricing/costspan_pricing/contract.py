@@ -50,29 +50,17 @@ def contracted(
 
     `cards`: those in force for the call. `listing`: None if no list has the model in this context.
     """
-    found = ranked(cards, lambda card: card.rates, names, at)
-    usable = [(card, rate) for card, rate in found if not _unstated(rate, facts)]
+    rates = ranked(cards, lambda card: card.rates, names, at)
     discounts = ranked(cards, lambda card: card.discounts, names, at) if listing else []
-    if listing is None and all(rate.usd.keys().isdisjoint(TOKENS) for _, rate in usable):
+    stated = [rate for _, rate in rates if not _unstated(rate, facts)]
+    if listing is None and all(rate.usd.keys().isdisjoint(TOKENS) for rate in stated):
         return None
-    ledger = _Ledger(listing, facts)
-    overs = {band.over for band in listing.bands} if listing else {-1}
-    overs.update(rate.over for _, rate in usable if rate.over is not None)
-    listed = listing.bands if listing else (RatedBand(-1, {}),)
-    bands = []
-    for over in sorted(overs, reverse=True):
-        rates = dict(next(band.rates for band in listed if band.over <= over))
-        for unit, card, discount in _discounts(rates, discounts):
-            rates[unit] = ledger.discounted(rates[unit], card, discount)
-        for card, rate in reversed(found):  # the most specific last: it replaces
-            rates.update(ledger.negotiated(card, rate, over))
-        bands.append(RatedBand(over, rates))
-    if not ledger.refs and listing is not None:
-        return None if not found else Found(listing.bands, (), (), _marks(found, facts), ())
-    marks = _marks(found, facts)
-    return Found(
-        tuple(bands), tuple(ledger.refs), tuple(ledger.modifiers), marks, tuple(ledger.since)
-    )
+    terms = _Terms(listing, facts, rates, discounts)
+    bands = tuple(terms.bands())
+    marks = _marks(rates, facts)
+    if not terms.refs and not marks:
+        return None
+    return Found(bands, tuple(terms.refs), tuple(terms.modifiers), marks, tuple(terms.since))
 
 
 def _marks(found: Iterable[tuple[RateCard, Rate]], facts: Facts) -> tuple[str, ...]:
@@ -100,55 +88,82 @@ def ranked(
     return [(card, entry) for _, card, entry in sorted(found, key=lambda each: -each[0])]
 
 
-class _Ledger:
-    """Makes the rates, and remembers which cards counted."""
+class _Terms:
+    """What was agreed, applied to one call. Remembers which cards counted, and how."""
 
-    def __init__(self, listing: Listing | None, facts: Facts) -> None:
-        self._factors: tuple[Factor, ...] = listing.factors if listing else ()
+    def __init__(
+        self,
+        listing: Listing | None,
+        facts: Facts,
+        rates: Sequence[tuple[RateCard, Rate]],
+        discounts: Sequence[tuple[RateCard, Discount]],
+    ) -> None:
+        self._listed = listing.bands if listing else (RatedBand(-1, {}),)
+        self._uplifts: tuple[Factor, ...] = listing.factors if listing else ()
+        self._known = frozenset(listing.modifiers if listing else ())
         self._facts = facts
-        self._listed = listing.modifiers if listing else ()
+        self._rates = rates
+        self._discounts = discounts
         self.refs: dict[str, None] = {}
         self.modifiers: dict[str, None] = {}
         self.since: dict[datetime, None] = {}
 
-    def discounted(self, rate: Derivation, card: RateCard, discount: Discount) -> Derivation:
-        """A list rate, less a discount."""
-        self._note(card, discount.span, f"contract:{decimal(discount.multiplier)}")
-        return rate.times(f"{card.ref} line {discount.line}", discount.multiplier)
+    def bands(self) -> Iterator[RatedBand]:
+        """Every band of the list and of the contracts, from the highest down."""
+        overs = {band.over for band in self._listed}
+        overs.update(rate.over for _, rate in self._rates if rate.over is not None)
+        for over in sorted(overs, reverse=True):
+            public = next(band.rates for band in self._listed if band.over <= over)
+            yield RatedBand(over, dict(self._agreed(public, over)))
 
-    def negotiated(
-        self, card: RateCard, rate: Rate, over: int
+    def _agreed(
+        self, public: Mapping[Unit, Derivation], over: int
     ) -> Iterator[tuple[Unit, Derivation]]:
-        """The rates of one entry in one band, those that say nothing of this context left out."""
-        long = rate.over is not None and over >= rate.over
-        prices = {**rate.usd, **rate.usd_over} if long else rate.usd
-        unstated = bool(_unstated(rate, self._facts))
-        for unit, usd in prices.items():
-            if unit in TOKENS and unstated:
-                continue
-            derivation = Derivation(unit, f"{card.ref} line {rate.line}", usd, (), usd)
-            for name, factor in self._steps(rate, unit):
-                derivation = derivation.times(name, factor)
-            self._note(card, rate.span, "contract:rate")
-            yield unit, derivation
+        """For every unit the most specific negotiated price, else the list's less discounts."""
+        for unit in Unit:
+            for card, rate in self._rates:
+                usd = _price(rate, unit, over)
+                if usd is not None and (unit not in TOKENS or not _unstated(rate, self._facts)):
+                    yield unit, self._negotiated(card, rate, unit, usd)
+                    break
+            else:
+                if unit in public:
+                    yield unit, self._discounted(public[unit])
 
-    def _steps(self, rate: Rate, unit: Unit) -> Iterator[tuple[str, Fraction]]:
-        """The factors on one negotiated rate: the contract's own, else the list's uplifts."""
+    def _discounted(self, rate: Derivation) -> Derivation:
+        """A list price, less the most specific discount and those that stack with it."""
+        fitting = [pair for pair in self._discounts if rate.unit in pair[1].units]
+        alone = [pair for pair in fitting if not pair[1].stack][:1]
+        for card, discount in (*alone, *(pair for pair in fitting if pair[1].stack)):
+            self._note(card, discount.span, f"contract:{decimal(discount.multiplier)}")
+            rate = rate.times(f"{card.ref} line {discount.line}", discount.multiplier)
+        return rate
+
+    def _negotiated(self, card: RateCard, rate: Rate, unit: Unit, usd: Fraction) -> Derivation:
+        """A price of the contract, with the contract's own factors, else the list's uplifts."""
+        self._note(card, rate.span, "contract:rate")
+        derivation = Derivation(unit, f"{card.ref} line {rate.line}", usd, (), usd)
         own = _own_factors(rate, self._facts)
-        if unit in TOKENS:
-            for name, factor in own.values():
-                step = f"{name}:{decimal(factor)}"
-                if not {name, step} & {*self._listed}:
-                    self.modifiers[step] = None
-                yield name, factor
-        for uplift in self._factors:
+        for name, factor in own.values() if unit in TOKENS else ():
+            if not {name, f"{name}:{decimal(factor)}"} & self._known:
+                self.modifiers[f"{name}:{decimal(factor)}"] = None
+            derivation = derivation.times(name, factor)
+        for uplift in self._uplifts:
             if uplift.keys.isdisjoint(own) and unit in uplift.units:
-                yield uplift.name, uplift.multiplier
+                derivation = derivation.times(uplift.name, uplift.multiplier)
+        return derivation
 
     def _note(self, card: RateCard, span: Span, modifier: str) -> None:
         self.refs[card.ref] = None
         self.modifiers[modifier] = None
         self.since[max(card.span.start, span.start)] = None
+
+
+def _price(rate: Rate, unit: Unit, over: int) -> Fraction | None:
+    """What an entry asks for a unit in a band, None if it does not name the unit."""
+    if rate.over is not None and over >= rate.over and unit in rate.usd_over:
+        return rate.usd_over[unit]
+    return rate.usd.get(unit)
 
 
 def _own_factors(rate: Rate, facts: Facts) -> Mapping[str, tuple[str, Fraction]]:
@@ -166,14 +181,3 @@ def _unstated(rate: Rate, facts: Facts) -> list[str]:
     """The circumstances of a call for which a negotiated price states nothing."""
     own = _own_factors(rate, facts)
     return [f"{key}={value}" for key, value in facts.strict.items() if key not in own]
-
-
-def _discounts(
-    rates: Mapping[Unit, Derivation], discounts: Sequence[tuple[RateCard, Discount]]
-) -> Iterator[tuple[Unit, RateCard, Discount]]:
-    """For every unit the most specific discount, and those that stack with it."""
-    for unit in rates:
-        fitting = [(card, each) for card, each in discounts if unit in each.units]
-        alone = [pair for pair in fitting if not pair[1].stack][:1]
-        for card, discount in (*alone, *(pair for pair in fitting if pair[1].stack)):
-            yield unit, card, discount

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,15 +19,13 @@ from costspan_pricing.context import PROVISIONED, Facts, Unpriced, facts
 from costspan_pricing.contract import Found, contracted, ranked
 from costspan_pricing.dating import Window, instant, window
 from costspan_pricing.family import nearest
-from costspan_pricing.identity import book_provider, canonical_provider
 from costspan_pricing.inheritance import inherits
 from costspan_pricing.listing import LIST, Listing, RatedBand, changes, listed
-from costspan_pricing.lookup import Sku, find
+from costspan_pricing.lookup import Sku
 from costspan_pricing.money import ATTOS, divide
-from costspan_pricing.naming import spellings
+from costspan_pricing.question import Call, ask
 from costspan_pricing.quote import Context, Quote, Reason
-from costspan_pricing.ratecard.match import Names, applies, rank
-from costspan_pricing.ratecard.shape import Alias, Capacity, Policy, RateCard
+from costspan_pricing.ratecard.shape import Capacity, Policy, RateCard
 from costspan_pricing.tariff import Band, Miss, Provisioned, Tariff, compile_band
 from costspan_pricing.usage import Unit
 
@@ -43,21 +41,9 @@ class Resolved(NamedTuple):
     listing: Listing | None = None
 
 
-class _Call(NamedTuple):
-    """One question, after aliases."""
-
-    context: Context
-    names: Names
-    cards: tuple[RateCard, ...]  # those in force for it
-    at: datetime
-    renamed: tuple[str, ...]  # the modifier of the alias, if one was used
-    sku: Sku | None
-    lost: Unpriced | None  # why there is no sku
-
-
 def resolve(book: PriceBook, cards: Sequence[RateCard], context: Context, at: datetime) -> Resolved:
     """The rates for a context at an instant (UTC). Never raises for data."""
-    call = _call(book, cards, context, at)
+    call = ask(book, cards, context, at)
     span = window((*_card_edges(cards), *_list_edges(book, call)), at)
     capacity = ranked(call.cards, lambda card: card.capacity, call.names, at)
     if capacity:
@@ -68,7 +54,7 @@ def resolve(book: PriceBook, cards: Sequence[RateCard], context: Context, at: da
         return _by_policy(book, call, why, span)
 
 
-def _priced(book: PriceBook, call: _Call, span: Window) -> Resolved:
+def _priced(book: PriceBook, call: Call, span: Window) -> Resolved:
     """List rates and what contracts make of them. Raises Unpriced."""
     known = facts(call.context)
     listing, why = None, call.lost
@@ -85,7 +71,7 @@ def _priced(book: PriceBook, call: _Call, span: Window) -> Resolved:
 
 def _compiled(
     book: PriceBook,
-    call: _Call,
+    call: Call,
     listing: Listing | None,
     found: Found | None,
     known: Facts,
@@ -93,8 +79,8 @@ def _compiled(
 ) -> Resolved:
     bands = found.bands if found else listing.bands if listing else ()
     place = call.sku.provider if call.sku else call.names.provider
-    modifiers = (*call.renamed, *(listing.modifiers if listing else ()))
-    added = (*modifiers, *(found.modifiers if found else ()))
+    modifiers = listing.modifiers if listing else ()
+    added = (*call.renamed, *modifiers, *(found.modifiers if found else ()))
     refs = found.refs if found else ()
     since = (*([instant(listing.since)] if listing else ()), *(found.since if found else ()))
     marks = listing.marks if listing else known.marks
@@ -103,7 +89,7 @@ def _compiled(
         *span,
         status="priced",
         model=call.sku.model.id if call.sku else call.context.model,
-        price_ref=_price_ref(book, call, modifiers, since, refs),
+        price_ref=_price_ref(book, call, modifiers, since, (*call.renamer, *refs)),
         assumed=(
             *(call.sku.assumed if call.sku else ()),
             *marks,
@@ -134,57 +120,11 @@ def _bands(
         yield compile_band(rates, public, inherits(place), over, named)
 
 
-# --- names ---------------------------------------------------------------------------------------
-
-
-def _call(book: PriceBook, cards: Sequence[RateCard], context: Context, at: datetime) -> _Call:
-    """The question with its aliases resolved and its row found, as far as there is one."""
-    here = tuple(card for card in cards if applies(card, at, context.resource))
-    provider = canonical_provider(context.provider)
-    names = _names(provider, context.model, context.resource)
-    alias = _alias(here, names)
-    renamed: tuple[str, ...] = ()
-    if alias is not None:
-        stated: dict[str, Any] = dict(alias.context)
-        context = msgspec.structs.replace(
-            context, provider=alias.provider, model=alias.model, **stated
-        )
-        renamed = (f"alias:{alias.provider}/{alias.model}",)
-    sku, lost = None, None
-    try:
-        sku = find(book, context)
-    except Unpriced as why:
-        lost = why
-    if sku is not None:
-        target = _names(canonical_provider(context.provider), context.model, context.resource)
-        ids = (sku.model.id.lower(), f"{sku.provider}/{sku.model.id}".lower())
-        models = dict.fromkeys((*names.models, *target.models, *ids))
-        canonical = target.canonical or provider
-        names = Names(canonical, sku.place, tuple(models), context.resource)
-    return _Call(context, names, here, at, renamed, sku, lost)
-
-
-def _names(canonical: str, model: str, resource: Mapping[str, str]) -> Names:
-    place = book_provider(canonical)
-    return Names(canonical, place, spellings(place, model), resource)
-
-
-def _alias(cards: Iterable[RateCard], names: Names) -> Alias | None:
-    """The most specific alias of a name."""
-    found = [
-        (place, alias)
-        for card in cards
-        for alias in card.aliases
-        if (place := rank(alias.match, names)) is not None
-    ]
-    return max(found, key=lambda each: each[0])[1] if found else None
-
-
 # --- where no list price applies -----------------------------------------------------------------
 
 
 def _provisioned(
-    book: PriceBook, call: _Call, card: RateCard, capacity: Capacity, span: Window
+    book: PriceBook, call: Call, card: RateCard, capacity: Capacity, span: Window
 ) -> Provisioned:
     """A call on capacity that is paid by the hour, with the list price it would have had."""
     context = msgspec.structs.replace(call.context, deployment=_shadow_place(call.context))
@@ -213,7 +153,7 @@ def _shadow_place(context: Context) -> str:
     return "" if PROVISIONED in context.deployment.lower().replace("-", "") else context.deployment
 
 
-def _by_policy(book: PriceBook, call: _Call, why: Unpriced, span: Window) -> Resolved:
+def _by_policy(book: PriceBook, call: Call, why: Unpriced, span: Window) -> Resolved:
     """What the rate cards want for a call that nothing prices; flagged without their word."""
     policies = {card.unpriced for card in call.cards}
     if Policy.FAIL in policies:
@@ -226,7 +166,7 @@ def _by_policy(book: PriceBook, call: _Call, why: Unpriced, span: Window) -> Res
     return Resolved(Miss(*span, Quote("unpriced", why.reason, assumed=why.said)))
 
 
-def _estimate(book: PriceBook, call: _Call) -> Resolved | None:
+def _estimate(book: PriceBook, call: Call) -> Resolved | None:
     """The list price of the nearest model of the same provider, as an estimate."""
     catalogue = book.catalogue(call.names.provider)
     if catalogue is None:
@@ -251,7 +191,7 @@ def _estimate(book: PriceBook, call: _Call) -> Resolved | None:
 
 def _price_ref(
     book: PriceBook,
-    call: _Call,
+    call: Call,
     modifiers: tuple[str, ...],
     since: Sequence[datetime],
     refs: Sequence[str],
@@ -264,7 +204,7 @@ def _price_ref(
     start = max(since) if since else instant("")
     text = "" if start == instant("") else f"{start.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     sku = "+".join((name, *modifiers))
-    return f"{book.ref};{sku};{text};{','.join(refs) or NO_CARD}"
+    return f"{book.ref};{sku};{text};{','.join(dict.fromkeys(refs)) or NO_CARD}"
 
 
 def _bounds(sku: Sku | None) -> Mapping[Unit, Bounds]:
@@ -273,12 +213,12 @@ def _bounds(sku: Sku | None) -> Mapping[Unit, Bounds]:
     return {Unit(unit): bounds for unit, bounds in sku.model.billed.items()}
 
 
-def _showback(call: _Call) -> Fraction | None:
+def _showback(call: Call) -> Fraction | None:
     found = ranked(call.cards, lambda card: card.showback, call.names, call.at)
     return found[0][1].multiplier if found else None
 
 
-def _list_edges(book: PriceBook, call: _Call) -> Iterator[datetime]:
+def _list_edges(book: PriceBook, call: Call) -> Iterator[datetime]:
     if call.sku is not None:
         yield from changes(book, call.sku, call.at)
 

@@ -40,12 +40,12 @@ def answer(vector: Mapping[str, Any]) -> dict[str, str]:
     return {"usd": format_usd(quote.total)}
 
 
-@pytest.mark.parametrize("vector", vectors())
+@pytest.mark.parametrize("vector", [*vectors()])
 def test_a_published_price_to_the_last_digit(vector: dict[str, Any]) -> None:
     assert answer(vector) == vector["expect"], vector["why"]
 
 
-@pytest.mark.parametrize("vector", vectors())
+@pytest.mark.parametrize("vector", [*vectors()])
 def test_a_vector_names_its_source(vector: dict[str, Any]) -> None:
     assert vector.keys() >= FIELDS - {"context"}
     assert vector.keys() <= FIELDS

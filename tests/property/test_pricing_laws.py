@@ -5,6 +5,7 @@ for rates that do not repeat (whose lines are rounded once each).
 """
 
 from datetime import UTC, datetime
+from random import Random
 
 import pytest
 from hypothesis import example, given
@@ -20,6 +21,7 @@ from costspan_pricing import (
     load_book,
     parse_usd,
 )
+from costspan_pricing.ratecard.load import read_card
 from costspan_pricing.usage import PROMPT
 
 PRICER = Pricer(load_book())
@@ -84,6 +86,72 @@ def test_a_quote_is_additive(
         return
     assert together.total == sum(quote.total or 0 for quote in apart)
     assert together.savings == sum(quote.savings or 0 for quote in apart)
+
+
+@given(models, buckets, st.sampled_from([*PROMPT, Unit.OUTPUT]), st.integers(0, 400_000))
+def test_more_tokens_never_cost_less(
+    model: tuple[str, str], usage: dict[Unit, int], unit: Unit, more: int
+) -> None:
+    """One bucket grows, over any threshold: the cost does not fall, nor does the list price."""
+    context = Context(*model, AT)
+    fewer = PRICER.quote(Usage(usage), context)
+    larger = PRICER.quote(Usage({**usage, unit: usage.get(unit, 0) + more}), context)
+
+    if fewer.total is not None and larger.total is not None:
+        assert larger.total >= fewer.total
+        assert (larger.list_total or 0) >= (fewer.list_total or 0)
+
+
+CARD = """
+apiVersion: ratecard/v1
+id: law
+revision: 1
+owner: finance@acme.example
+approved: {{by: j.doe, on: 2026-10-02, ticket: FIN-1}}
+currency: USD
+effective: {{from: 2026-01-01T00:00:00Z, to: 2027-01-01T00:00:00Z}}
+aliases: [{{provider: anthropic, model: ours, sku: anthropic/claude-opus-4-8}}]
+discounts:
+{discounts}
+"""
+factors = st.integers(min_value=1, max_value=99_999).map(lambda n: f"0.{n:05d}")
+
+
+@given(st.lists(factors, min_size=1, max_size=5), st.randoms(), buckets, st.booleans())
+def test_factors_multiply_in_any_order(
+    multipliers: list[str],
+    random: Random,
+    usage: dict[Unit, int],
+    batch: bool,  # noqa: FBT001
+) -> None:
+    """Discounts that stack make the same exact price in whatever order they are written."""
+
+    def total(order: list[str]) -> int | None:
+        rows = (
+            f'  - {{match: {{provider: anthropic}}, multiplier: "{each}", stack: true,'
+            " applies_to: all}"
+            for each in order
+        )
+        pricer = Pricer(PRICER.book, [read_card(CARD.format(discounts="\n".join(rows)), "law")])
+        context = Context("anthropic", "claude-opus-4-8", AT, batch=batch, geo="us")
+        return pricer.quote(Usage(usage), context).total
+
+    shuffled = random.sample(multipliers, len(multipliers))
+
+    assert total(shuffled) == total(multipliers)
+
+
+@given(buckets, st.booleans())
+def test_an_alias_is_what_it_stands_for(usage: dict[Unit, int], batch: bool) -> None:  # noqa: FBT001
+    """An alias, and the name that it stands for, have one price under the same card."""
+    rows = '  - {match: {provider: anthropic}, multiplier: "0.9"}'
+    pricer = Pricer(PRICER.book, [read_card(CARD.format(discounts=rows), "law")])
+    alias, name = (
+        pricer.quote(Usage(usage), Context("anthropic", model, AT, batch=batch))
+        for model in ("ours", "claude-opus-4-8")
+    )
+
+    assert (alias.total, alias.list_total, alias.lines) == (name.total, name.list_total, name.lines)
 
 
 @given(models, st.permutations(sorted(Unit)), buckets)

@@ -10,6 +10,7 @@ import typer
 
 from costspan.cli.exits import Exit
 from costspan_pricing import PriceBook, Pricer, load_book
+from costspan_pricing.ratecard.check import check_card
 from costspan_pricing.ratecard.load import RateCardError, load_cards
 from costspan_pricing.ratecard.shape import RateCard
 
@@ -24,7 +25,27 @@ Book = Annotated[
 
 def pricer(rates: Sequence[str] | None, book: str | None) -> Pricer:
     """What prices by these files. Prints every fault of them and exits, if there is one."""
-    return Pricer(price_book(book), cards(rates))
+    prices, found = price_book(book), cards(rates)
+    _check(found, prices)
+    return Pricer(prices, found)
+
+
+def _check(found: Sequence[RateCard], prices: PriceBook) -> None:
+    """A discount on another book than its contract's is a wrong price: that ends the command.
+
+    An alias of a model that the book does not have makes calls unpriced, not wrong: it is only
+    said. `rates check` fails for it.
+    """
+    unfit = [
+        sentence
+        for card in found
+        for sentence in check_card(card._replace(aliases=(), capacity=()), prices)
+    ]
+    if unfit:
+        _end(unfit)
+    for card in found:
+        for sentence in check_card(card, prices):
+            print(f"warning: {sentence}", file=sys.stderr)
 
 
 def price_book(path: str | None) -> PriceBook:

@@ -7,7 +7,6 @@ makes a card wrong for a book, `warn_card` what is probably not meant.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 from costspan_pricing.book import Catalogue, PriceBook
 from costspan_pricing.context import Unpriced
@@ -123,7 +122,7 @@ def _match_warnings(card: RateCard, book: PriceBook, place: str, match: Match) -
 def _means_something(
     card: RateCard, book: PriceBook, providers: Iterable[str], pattern: Pattern
 ) -> bool:
-    own = chain.from_iterable((*alias.match.models, _exact(alias.model)) for alias in card.aliases)
+    own = _own_names(card)
     if any(each == pattern or matches(pattern, each.text) for each in own):
         return True
     if pattern.kind == "exact":
@@ -134,6 +133,15 @@ def _means_something(
         for catalogue in _catalogues(book, provider)
         for name in _names(catalogue)
     )
+
+
+def _own_names(card: RateCard) -> Iterator[Pattern]:
+    """Names that the card itself gives a meaning: aliases, what they stand for, deployments."""
+    for alias in card.aliases:
+        yield from alias.match.models
+        yield Pattern("exact", alias.model.lower())
+    for capacity in card.capacity:
+        yield from capacity.match.models
 
 
 # --- the book ------------------------------------------------------------------------------------
@@ -164,7 +172,3 @@ def _names(catalogue: Catalogue) -> Iterator[str]:
 
 def _place(provider: str) -> str:
     return book_provider(canonical_provider(provider))
-
-
-def _exact(name: str) -> Pattern:
-    return Pattern("exact", name.lower())

@@ -80,7 +80,8 @@ def _meant(text: str) -> str:
     if re.fullmatch(r"\d*,\d+", bare):
         bare = bare.replace(",", ".")
     whole, point, rest = bare.partition(".")
-    bare = (whole.lstrip("0") or "0") + (point + rest if rest else "")
+    if whole or rest:
+        bare = (whole.lstrip("0") or "0") + (point + rest if rest else "")
     return f'write "{bare}"' if _DECIMAL.fullmatch(bare) and bare != text else ""
 
 

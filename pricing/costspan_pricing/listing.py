@@ -190,7 +190,7 @@ def _check_rest(
             continue
         if not _indifferent(catalogue, sku, key, value):
             raise Unpriced(Reason.UNKNOWN_CONTEXT, f"{key}={value}")
-        if key != REGION or sku.place in _BY_REGION:
+        if key != REGION or (sku.place in _BY_REGION and DEPLOYMENT not in covered):
             marks.append(f"{key}={value}:global list price")
     return marks
 

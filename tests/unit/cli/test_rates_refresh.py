@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from costspan.cli import commands
 from costspan.cli.exits import Exit
+from costspan.cli.rates.installed import ImportFailed, convert
 from costspan_pricing import load_book
 from costspan_pricing.book import FORMAT
 
@@ -159,3 +161,26 @@ def test_the_book_that_ships_can_be_taken_and_changes_nothing(
     found = json.loads(capsys.readouterr().out)
     assert (found["added"], found["changed"], found["providers"]) == ([], {}, {})
     assert Path(found["written"]).name == shipped.name
+
+
+def test_without_a_file_the_installed_genai_prices_is_converted_and_corrected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the importer that makes the book that ships."""
+    assert commands.main(["rates", "refresh", "--out", str(tmp_path), "--json"]) == Exit.OK
+    found = json.loads(capsys.readouterr().out)
+    assert found["to"]["source"]["version"] == version("genai-prices")
+    assert [path.name for path in tmp_path.iterdir()] == [Path(found["written"]).name]
+
+
+def test_without_an_importer_a_file_is_asked_for(tmp_path: Path) -> None:
+    """As in an installed wheel."""
+    with pytest.raises(ImportFailed, match="name a book with --from FILE"):
+        convert(tmp_path, tmp_path / "none.py")
+
+
+def test_an_importer_that_fails_says_why(tmp_path: Path) -> None:
+    importer = tmp_path / "importer.py"
+    importer.write_text("raise SystemExit('corrections/openai.yaml:3: no such model')")
+    with pytest.raises(ImportFailed, match=r"openai\.yaml:3: no such model"):
+        convert(tmp_path, importer)

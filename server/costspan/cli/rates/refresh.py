@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from errno import EAGAIN
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,8 @@ import typer
 
 from costspan.cli.exits import Exit
 from costspan.cli.rates.difference import Change, Difference, difference
+from costspan.cli.rates.installed import ImportFailed, convert
+from costspan.cli.rates.options import Json
 from costspan.cli.rates.sources import Book, price_book
 from costspan_pricing import PriceBook
 
@@ -20,29 +23,37 @@ SCHEMA = "costspan.rates.refresh/v1"
 
 
 def refresh_command(
-    source: Annotated[str, typer.Option("--from", metavar="FILE", help="The newer price book.")],
     *,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="FILE", help="The newer book; else genai-prices as installed."
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where the checked book is put.")
     ] = Path(),
     book: Book = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare; write nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Check a newer book to its last rate, report every change, and write it under a pinned name.
 
     The name ends in the first eight digits of its SHA-256, which every later load checks. Mount the
     file and name it in `processors.cost.price_book`.
     """
-    old, new = price_book(book), price_book(source)
-    found = difference(old, new)
-    written = None
-    if not dry_run:
+    with tempfile.TemporaryDirectory() as scratch:
         try:
-            written = write(new, Path(source), out)
+            file = Path(source) if source else convert(Path(scratch))
+            old, new = price_book(book), price_book(str(file))
+            written = None if dry_run else write(new, file, out)
+        except ImportFailed as error:
+            print(error, file=sys.stderr)
+            raise typer.Exit(Exit.FAILURE) from error
         except OSError as error:
             print(f"costspan: {error.filename}: {error.strerror}", file=sys.stderr)
             raise typer.Exit(Exit.FAILURE) from error
+    found = difference(old, new)
     if as_json:
         print(json.dumps(document(old, new, found, written)))
     else:

@@ -154,6 +154,8 @@ def _same(provider: str, name: str) -> Iterator[str]:
         newest = _AT_NEWEST.sub("", short)
         if newest != short:
             yield newest
+    if provider == "fireworks" and "/" not in short:
+        yield f"accounts/fireworks/models/{short}"
     if provider == "aws" and _BEDROCK_VERSION.search(short):
         yield _BEDROCK_VERSION.sub("", short)
 

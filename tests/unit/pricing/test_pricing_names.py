@@ -50,6 +50,7 @@ def test_the_shape_of_a_model_name_may_state_its_provider(model: str, provider: 
         ("openrouter", "openrouter/openrouter/auto", "openrouter/auto"),
         ("groq", "groq/openai/gpt-oss-120b", "openai/gpt-oss-120b"),
         ("cohere", "cohere/rerank-v3.5", "rerank-v3.5"),
+        ("fireworks", "kimi-k3", "accounts/fireworks/models/kimi-k3"),
         ("fireworks", "accounts/fireworks/models/kimi-k2p5", "accounts/fireworks/models/kimi-k2p5"),
     ],
 )  # fmt: skip

@@ -80,6 +80,8 @@ def _span(decision: Decision) -> dict[str, Any]:
         "cost_usd": _usd(charge.total) if decision.billed else None,
         "would_cost_usd": None if decision.billed else _usd(charge.total),
         "list_cost_usd": _usd(charge.list_total),
+        "effective_cost_usd": _usd(charge.effective) if decision.billed else None,
+        "showback_cost_usd": _usd(charge.showback_total) if decision.billed else None,
         "lines": _lines(call),
         "cache_status": call.cache_status or None,
         "savings_usd": _usd(charge.savings),

@@ -192,6 +192,8 @@ currency: USD
 effective: {from: 2026-01-01T00:00:00Z, to: 2027-01-01T00:00:00Z}
 discounts:
   - {match: {provider: openai}, multiplier: "0.8", applies_to: tokens}
+showback:
+  - {match: {provider: openai}, multiplier: "1.5"}
 """
 
 
@@ -203,8 +205,11 @@ def test_a_rate_card_moves_the_cost_and_not_the_list_price(
     spans.write_text(json.dumps(request(span(1, CHAT))))
     card.write_text(CARD)
     price_command([str(spans)], as_json=True, rates=[str(card)])
-    (found,) = json.loads(capsys.readouterr().out)["spans"]
+    document = json.loads(capsys.readouterr().out)
+    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+    (found,) = document["spans"]
     assert (found["cost_usd"], found["list_cost_usd"]) == ("0.0028", "0.0035")
+    assert (found["effective_cost_usd"], found["showback_cost_usd"]) == ("0.0028", "0.0042")
     assert found["price_ref"].split(";")[3].startswith("acme@3+")
 
 

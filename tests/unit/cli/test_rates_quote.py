@@ -15,6 +15,7 @@ import pytest
 
 from costspan.cli import commands
 from costspan.cli.exits import Exit
+from costspan_pricing import Reason, Unit
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "reference" / "quote.schema.json"
 # gpt-4o: 2.50 and 10.00 dollars per million tokens, https://developers.openai.com/api/docs/pricing
@@ -256,6 +257,81 @@ def test_an_unreadable_line_is_named_on_stderr(
     printed = capsys.readouterr()
     assert printed.err == f"costspan: {file}:3: expected a JSON object, got []\n"
     assert "0.0035" in printed.out
+
+
+# --- rate cards ----------------------------------------------------------------------------------
+
+CARD = """\
+apiVersion: ratecard/v1
+id: acme
+revision: 3
+owner: finance@acme.example
+currency: USD
+effective: {from: 2026-01-01T00:00:00Z, to: 2027-01-01T00:00:00Z}
+applies_to: {resource: {deployment.environment: prod}}
+discounts:
+  - {match: {provider: openai, model: gpt-4o}, multiplier: "0.8", applies_to: tokens}
+capacity:
+  - {match: {provider: openai, model: ptu-1}, marginal_usd: "0", shadow_sku: openai/gpt-4o}
+showback:
+  - {match: {resource: {team: "7"}}, multiplier: "1.5"}
+"""
+PROD = {"resource": {"deployment.environment": "prod", "team": 7}}
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Path:
+    file = tmp_path / "rates.yaml"
+    file.write_text(CARD)
+    return file
+
+
+def test_list_contract_and_showback_are_told_apart(quote: Quote, card: Path) -> None:
+    """0.0035 at list, x 0.8 by contract = 0.0028, x 1.5 to the team = 0.0042."""
+    _, (there, elsewhere) = quote({**ASK, "context": PROD}, ASK, options=("--rates", str(card)))
+    assert (there["list_cost_usd"], there["cost_usd"]) == ("0.0035", "0.0028")
+    assert there["contracted_cost_usd"] == there["effective_cost_usd"] == "0.0028"
+    assert there["showback_cost_usd"] == "0.0042"
+    assert there["price_ref"].split(";")[3].startswith("acme@3+")
+    assert (elsewhere["cost_usd"], elsewhere["showback_cost_usd"]) == ("0.0035", None)
+
+
+def test_capacity_adds_nothing_and_shows_the_list_price(quote: Quote, card: Path) -> None:
+    """Nobody said how to spread the hour's price, so the effective cost is unknown, not zero."""
+    asked = {**ASK, "model": "ptu-1", "context": PROD}
+    _, (answer,) = quote(asked, options=("--rates", str(card)))
+    assert (answer["status"], answer["cost_usd"]) == ("provisioned", "0")
+    assert (answer["list_cost_usd"], answer["effective_cost_usd"]) == ("0.0035", None)
+
+
+def test_a_policy_that_forbids_it_is_exit_5_at_the_end(quote: Quote, card: Path) -> None:
+    card.write_text(CARD + "unpriced: {policy: fail}\n")
+    lost = {**ASK, "model": "nobody-7", "context": PROD}
+    code, answers = quote(lost, ASK, options=("--rates", str(card)))
+    assert (code, len(answers)) == (Exit.CHECK_FAILED, 2)
+    assert (answers[0]["reason"], answers[0]["cost_usd"]) == ("policy", None)
+
+
+def test_a_card_for_a_later_book_is_exit_3(quote: Quote, card: Path) -> None:
+    """Its discounts are from another list."""
+    card.write_text(CARD + "list: {book: bundled, min_date: 2999-01-01}\n")
+    code, answers = quote(ASK, options=("--rates", str(card)))
+    assert (code, answers) == (Exit.CONFIG_INVALID, [])
+
+
+def test_an_alias_of_nothing_leaves_its_calls_unpriced_and_others_alone(
+    quote: Quote, card: Path
+) -> None:
+    card.write_text(CARD + "aliases:\n  - {provider: azure, model: ours, sku: openai/gpt-4oo}\n")
+    asked = {**ASK, "provider": "azure", "model": "ours", "context": PROD}
+    code, (answer, known) = quote(asked, ASK, options=("--rates", str(card)))
+    assert (code, answer["cost_usd"], known["cost_usd"]) == (Exit.OK, None, "0.0035")
+
+
+def test_the_schema_knows_every_bucket_and_every_reason() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    assert schema["$defs"]["line"]["properties"]["unit"]["enum"] == [unit.value for unit in Unit]
+    assert schema["properties"]["reason"]["enum"] == [*(reason.value for reason in Reason), None]
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ SCHEMA = "costspan.quote/v1"
 
 def document(quote: Quote) -> dict[str, Any]:
     """A quote: money as plain decimal text, null = unknown."""
-    effective = quote.total if quote.effective_total is None else quote.effective_total
     return {
         "schema": SCHEMA,
         "status": quote.status,
@@ -22,7 +21,7 @@ def document(quote: Quote) -> dict[str, Any]:
         "cost_usd": usd(quote.total),
         "list_cost_usd": usd(quote.list_total),
         "contracted_cost_usd": usd(quote.total),
-        "effective_cost_usd": usd(effective),
+        "effective_cost_usd": usd(effective(quote)),
         "showback_cost_usd": usd(quote.showback_total),
         "savings_usd": usd(quote.savings),
         "currency": "USD",
@@ -38,6 +37,13 @@ def document(quote: Quote) -> dict[str, Any]:
 def refusal(status: str, reason: str | None, error: str) -> dict[str, Any]:
     """The same for a line that never became a quote, with a sentence in `error`."""
     return {**document(Quote("unpriced")), "status": status, "reason": reason, "error": error}
+
+
+def effective(quote: Quote) -> int | None:
+    """With commitments spread over their use; None if nobody has said how to spread them."""
+    if quote.effective_total is not None or quote.status == "provisioned":
+        return quote.effective_total
+    return quote.total
 
 
 def effective_from(price_ref: str) -> str | None:

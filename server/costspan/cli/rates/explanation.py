@@ -8,7 +8,7 @@ from typing import Any
 
 from costspan.cli.rates import sentences
 from costspan.cli.rates.document import document as quote_document
-from costspan.cli.rates.document import usd
+from costspan.cli.rates.document import effective, usd
 from costspan_pricing import Context, Quote, QuoteLine, Reason
 from costspan_pricing.explanation import Explanation
 from costspan_pricing.listing import Derivation, decimal
@@ -83,7 +83,9 @@ def _formula(rate: Derivation, per: Mapping[str, int]) -> str:
 
 def _line(line: QuoteLine) -> str:
     each, total = usd(line.usd_per_unit), usd(line.usd)
-    return _row(f"  {line.unit}", f"{line.quantity} x {each} = {total}")
+    exact = line.quantity * line.usd_per_unit == line.usd
+    rounded = "" if exact else " (rounded once, from the exact rate)"
+    return _row(f"  {line.unit}", f"{line.quantity} x {each} = {total}{rounded}")
 
 
 def _found(found: Explanation, asked: Context) -> str:
@@ -117,10 +119,9 @@ def _totals(quote: Quote) -> Iterator[str]:
         if quote.reason:
             yield _row("", sentences.reason(Reason(quote.reason)))
         return
-    effective = quote.total if quote.effective_total is None else quote.effective_total
     yield _row("contracted", f"{usd(quote.total)} US dollars: what the call adds to the bill")
     yield _row("list", usd(quote.list_total) or "unknown")
-    yield _row("effective", f"{usd(effective)}")
+    yield _row("effective", usd(effective(quote)) or "unknown: the card does not amortise it")
     if quote.showback_total is not None:
         yield _row("showback", f"{usd(quote.showback_total)}")
     yield _row("savings", f"{usd(quote.savings)}: without a cache, minus the cost")

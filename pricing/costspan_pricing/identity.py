@@ -55,6 +55,7 @@ _ALIASES: Mapping[str, str] = {
     "cloudflare": "workers_ai cloudflare_workers_ai",
     "elevenlabs": "eleven_labs",
     "meta": "meta_llama",
+    "huggingface": "hugging_face hf huggingface_hub huggingface_inference",
 }
 _CANONICAL = {
     alias: canonical

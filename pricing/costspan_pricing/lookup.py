@@ -8,7 +8,13 @@ from costspan_pricing.book import Catalogue, Model, PriceBook
 from costspan_pricing.context import Unpriced
 from costspan_pricing.fit import meant
 from costspan_pricing.identity import book_provider, canonical_provider
-from costspan_pricing.naming import evident_platform, evident_provider, names, needs_alias
+from costspan_pricing.naming import (
+    evident_platform,
+    evident_provider,
+    names,
+    needs_alias,
+    routed,
+)
 from costspan_pricing.quote import Context, Reason
 
 # Their models are served by many others at other prices, so a model's name alone says who made
@@ -31,7 +37,7 @@ def find(book: PriceBook, context: Context) -> Sku:
     model = context.model.strip()
     if not model:
         raise Unpriced(Reason.NO_MODEL)
-    provider = canonical_provider(context.provider)
+    provider, model = routed(canonical_provider(context.provider), model)
     if provider:
         return _find_stated(book, provider, model, context.geo)
     provider = evident_provider(model.lower()) or _owner(book, model.lower())
@@ -50,10 +56,13 @@ def _find_stated(book: PriceBook, provider: str, model: str, geo: str) -> Sku:
     platform = evident_platform(model.lower())
     try:
         return _find_at(book, provider, model, geo)
-    except Unpriced:
+    except Unpriced as unknown:
         if not platform or book_provider(platform) == book_provider(provider):
             raise
-    sku = _find_at(book, platform, model, geo)
+        try:
+            sku = _find_at(book, platform, model, geo)
+        except Unpriced:
+            raise unknown from None
     return sku._replace(assumed=(f"provider={platform}:by the model's name", *sku.assumed))
 
 

@@ -29,7 +29,12 @@ _LATEST = re.compile(r"-latest$")
 # LiteLLM: bedrock/converse/<id>. Not bedrock/us-gov-west-1/<id>: that place has its own prices.
 _BEDROCK_ROUTE = re.compile(r"^(converse|converse_like|invoke)/")
 _FINE_TUNE = re.compile(r"^ft:|\.ft-|:ft-|^tunedmodels/")
-_OPENAI_FINE_TUNE = re.compile(r"^ft:(gpt-|o\d|babbage|davinci)")
+# Names that one vendor gives and the book's owners do not list.
+_NAMED_BY = (
+    (re.compile(r"^(ft:(gpt-|o\d|babbage|davinci)|text-embedding-(3-|ada-)|chatgpt-)"), "openai"),
+    (re.compile(r"^(embed-(english|multilingual|v\d)|rerank-(v\d|english|multi))"), "cohere"),
+    (re.compile(r"^sonar(-|$)"), "perplexity"),
+)
 # Only these ARNs name a model; every other resource is the name of something that its owner made.
 _MODEL_ARN = re.compile(
     r"^arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:(?:foundation-model|inference-profile)/(.+)$"
@@ -43,8 +48,8 @@ _OWN_RESOURCE = re.compile(
 def evident_provider(model: str) -> str:
     """The canonical provider that the shape of a lower-cased model name states, "" if it doesn't.
 
-    Shapes: a router prefix (`openai/gpt-4o`), a Vertex resource, a Bedrock id or ARN. Whose name
-    `gpt-4o` is, is the book's knowledge, not ours.
+    Shapes: a router prefix (`openai/gpt-4o`), a Vertex resource, a Bedrock id or ARN, a family of
+    names that is one vendor's. Whose name `gpt-4o` is, is the book's knowledge, not ours.
     """
     platform = evident_platform(model)
     if platform:
@@ -52,7 +57,7 @@ def evident_provider(model: str) -> str:
     prefix, slash, _ = model.partition("/")
     if slash and not prefix.startswith("@"):
         return known_provider(prefix)
-    return "openai" if _OPENAI_FINE_TUNE.match(model) else ""
+    return next((vendor for names, vendor in _NAMED_BY if names.match(model)), "")
 
 
 def evident_platform(model: str) -> str:
@@ -62,6 +67,18 @@ def evident_platform(model: str) -> str:
     if model.startswith("arn:aws") or _BEDROCK.match(model):
         return "aws.bedrock"
     return ""
+
+
+def routed(provider: str, model: str) -> tuple[str, str]:
+    """The provider that a router's name of a model picks, and the model's own name.
+
+    Hugging Face's router: `meta-llama/Llama-3.3-70B-Instruct:groq` runs at Groq, at the price that
+    Hugging Face asks for it. Without a partner the router chooses, and no name tells which one.
+    """
+    name, colon, partner = model.strip().rpartition(":")
+    if provider == "huggingface" and colon:
+        return f"huggingface_{partner.lower()}", name
+    return provider, model
 
 
 def names(provider: str, model: str, geo: str) -> Iterator[tuple[str, str]]:
@@ -105,9 +122,9 @@ def spellings(provider: str, model: str) -> tuple[str, ...]:
 def needs_alias(provider: str, model: str) -> bool:
     """Whether an unresolved name is one that only its owner can translate."""
     lowered = model.strip().lower()
-    if provider == "azure" or _FINE_TUNE.search(lowered):
-        return True
     *_, plain = _stripped(provider, lowered)
+    if provider == "azure" or _FINE_TUNE.search(plain):
+        return True
     if provider == "databricks" and not plain.startswith(("databricks-", "system.ai.")):
         return True  # a serving endpoint
     return bool(_OWN_RESOURCE.match(lowered)) and not _MODEL_ARN.match(lowered)

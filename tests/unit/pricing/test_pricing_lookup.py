@@ -82,10 +82,12 @@ def test_a_pattern_takes_no_other_model(clause: Clause, name: str) -> None:
         ("openai", "anthropic/claude-opus-4-6", Reason.UNKNOWN_MODEL),
         ("azure.ai.openai", "gpt4o-prod-eastus", Reason.ALIAS_MISSING),
         ("azure.ai.openai", "prod-o4-mini", Reason.ALIAS_MISSING),
+        ("azure.ai.openai", "openai.gpt-4o-prod", Reason.ALIAS_MISSING),
         ("aws.bedrock", "arn:aws:bedrock:eu-west-1:1:application-inference-profile/ab12",
          Reason.ALIAS_MISSING),
         ("ollama", "llama3.3", Reason.NO_PROVIDER),
         ("", "a-model-of-nobody", Reason.NO_PROVIDER),
+        ("huggingface", "meta-llama/Llama-3.3-70B-Instruct", Reason.NO_PROVIDER),
         ("openai", "  ", Reason.NO_MODEL),
     ],
 )  # fmt: skip
@@ -123,6 +125,15 @@ def test_the_client_of_a_vendor_may_talk_to_bedrock(provider: str) -> None:
 def test_a_seller_of_the_same_model_has_its_own_row() -> None:
     assert sku("openrouter", "openrouter/openai/gpt-4o").provider == "openrouter"
     assert sku("azure", "o4-mini").provider == "azure"
+
+
+def test_a_router_may_name_the_partner_that_runs_a_model() -> None:
+    found = sku("Hugging Face", "meta-llama/Llama-3.3-70B-Instruct:together")
+
+    assert (found.provider, found.model.id) == (
+        "huggingface_together",
+        "meta-llama/Llama-3.3-70B-Instruct",
+    )
 
 
 def test_every_id_of_the_book_finds_its_own_row() -> None:

@@ -21,6 +21,11 @@ from costspan_pricing.naming import evident_provider, names, needs_alias, spelli
         ("projects/p/locations/l/endpoints/7", "gcp.vertex_ai"),
         ("ft:gpt-4.1-2025-04-14:org::id", "openai"),
         ("@cf/meta/llama-3.1-8b-instruct", ""),
+        ("text-embedding-3-small", "openai"),
+        ("text-embedding-004", ""),
+        ("rerank-v3.5", "cohere"),
+        ("rerank-2.5", ""),
+        ("sonar-pro", "perplexity"),
         ("mistral.", ""),
     ],
 )
@@ -118,6 +123,7 @@ def test_what_its_owner_made_has_only_its_own_name(provider: str, model: str) ->
     [
         ("azure", "gpt4o-prod", True),
         ("openai", "ft:gpt-4.1-2025-04-14:org::id", True),
+        ("openai", "openai/ft:gpt-4.1-2025-04-14:org::id", True),
         ("mistral", "ft:open-mistral-7b:org:id", True),
         ("databricks", "my-endpoint", True),
         ("databricks", "databricks/databricks-gpt-9", False),

@@ -34,7 +34,7 @@ class Conversion:
         if match != [f"={model.id.lower()}"]:
             row["match"] = match
         row["prices"] = self.prices(sku, model)
-        variants = [self.variant(sku, v) for v in model.price_variants or () if rates_of(v.prices)]
+        variants = [self.variant(sku, v) for v in model.price_variants or () if says(v)]
         return row | ({"variants": variants} if variants else {})
 
     def prices(self, sku: str, model: types.ModelInfo) -> list[Json]:
@@ -95,6 +95,14 @@ def rates_of(price: types.ModelPrice) -> list[tuple[str, Any]]:
     """(unit, Decimal or TieredPrices) of every rate; an unknown key raises KeyError."""
     items = price.__dict__.items()
     return [(UNIT_OF_PRICE_KEY[key], value) for key, value in items if value is not None]
+
+
+def says(variant: types.PriceVariant) -> bool:
+    """Whether a variant is more than standard rates for the standard tier, which are always so.
+
+    Any other one without rates says that its context costs what the standard one does.
+    """
+    return bool(rates_of(variant.prices)) or variant.when != {"service_tier": "default"}
 
 
 def tiered(value: object) -> bool:

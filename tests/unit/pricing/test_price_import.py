@@ -1,44 +1,70 @@
-"""The committed book is what the importer makes, and says what its source says."""
+"""The committed book is what the importer makes of the source and the corrections."""
 
-from datetime import UTC, datetime
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
 
 import pytest
 
-from costspan_pricing import Context, Pricer, Usage, load_book
-from costspan_pricing.money import ATTOS
+from costspan_pricing import load_book
 
-genai_data = pytest.importorskip("genai_prices.data")
-NOISE = 10**6  # attos per dollar: the binary float noise that the importer repairs
+pytest.importorskip("genai_prices")
+import import_prices
 
 
 def test_the_importer_makes_the_committed_book_again() -> None:
-    import import_prices  # noqa: PLC0415 (needs the source, which may not be installed)
-
     made = import_prices.build(import_prices.CORRECTIONS)
 
     assert import_prices.differences(made) == []
     assert import_prices.build(import_prices.CORRECTIONS) == made
 
 
-def test_today_every_model_costs_what_the_source_computes() -> None:
-    """Two engines, one set of prices: each standard price below and above its tiers."""
-    from genai_prices.types import Usage as Theirs  # noqa: PLC0415 (may not be installed)
+@pytest.fixture
+def corrections(tmp_path: Path) -> Path:
+    """A folder with one good file and one bad."""
+    (tmp_path / "book.yaml").write_text("date: 2026-11-20\n")
+    (tmp_path / "openai.yaml").write_text(
+        "provider: openai\naliases:\n- {model: gpt-4o, names: [our-model], because: a test,"
+        " source: https://example.com, checked: 2026-11-20}\n"
+    )
+    (tmp_path / "groq.yaml").write_text("provider: groq\nmodel: []\n")
+    return tmp_path
 
-    pricer = Pricer(load_book())
-    at = datetime(2026, 11, 1, 12, tzinfo=UTC)
-    compared = 0
-    for provider in genai_data.providers:
-        if provider.id == "deepseek":
-            continue  # corrected on purpose
-        for model in provider.models:
-            for prompt in (1_000, 300_000):
-                usage = Usage.from_inclusive(input=prompt, output=70)
-                quote = pricer.quote(usage, Context(provider.id, model.id, at))
-                if quote.total is None:
-                    continue
-                theirs = Theirs(input_tokens=prompt, output_tokens=70)
-                expected = model.calc_price(theirs, provider, genai_request_timestamp=at)
-                difference = abs(quote.total - expected.total_price * ATTOS)
-                assert difference <= expected.total_price * NOISE, model.id
-                compared += 1
-    assert compared > 4_000
+
+def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["import_prices.py", "--corrections", str(folder), *words])
+    return import_prices.main()
+
+
+def test_one_file_can_be_tried_while_another_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    corrections: Path,
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+
+    assert run(monkeypatch, corrections, "--only", "openai", "--out", str(out)) == 0
+
+    assert "named gpt-4o: our-model: a test" in capsys.readouterr().out
+    (file,) = out.glob("prices-*.json")
+    book = load_book(file)
+    openai = book.catalogue("openai")
+    assert openai is not None
+    assert book.date == date(2026, 11, 20)
+    assert (found := openai.find("our-model")) is not None
+    assert found.id == "gpt-4o"
+
+
+def test_a_bad_file_ends_with_its_faults_and_writes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    corrections: Path,
+    tmp_path: Path,
+) -> None:
+    assert run(monkeypatch, corrections, "--out", str(tmp_path / "out")) == 1
+
+    assert "groq.yaml:2: unknown key 'model'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

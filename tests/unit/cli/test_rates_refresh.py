@@ -103,6 +103,18 @@ def test_a_variant_is_named_by_its_context_and_its_dates(refresh: Any) -> None:
     ]
 
 
+def test_a_factor_for_a_place_is_a_change_of_each_of_its_models(refresh: Any) -> None:
+    rows = [row("m", rates("2")), row("n", rates("2"))]
+    old, new = book(*rows), book(*rows)
+    uplift = {"when": {"geo": ["us", "eu"]}, "models": ["n"], "multiplier": "1.1"}
+    new["providers"]["acme"]["uplifts"] = [{**uplift, "units": ["input"]}]
+    _, found = refresh(old, new, "--json")
+    assert found["changed"] == {
+        "acme/n": [{"what": 'factor on input [geo=["us","eu"]]', "old": None, "new": "1.1"}]
+    }
+    assert found["providers"] == {}
+
+
 def test_another_scale_of_a_unit_is_a_change_of_the_book(refresh: Any) -> None:
     """The same digits per thousand instead of per million are a thousandfold price."""
     one = book(row("m", rates("1")))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from costspan_pricing import PriceBook, parse_usd
-from costspan_pricing.book import Model, Price, Variant
+from costspan_pricing.book import Catalogue, Model, Price, Uplift, Variant, When
+from costspan_pricing.usage import TOKENS
 
 
 class Change(NamedTuple):
@@ -25,14 +26,14 @@ class Difference(NamedTuple):
     added: tuple[str, ...]
     removed: tuple[str, ...]
     changed: Mapping[str, tuple[Change, ...]]
-    providers: Mapping[str, tuple[Change, ...]]  # what is not one row's: uplifts, fallbacks, units
+    providers: Mapping[str, tuple[Change, ...]]  # what is not one row's: fallbacks, units
 
 
 def difference(old: PriceBook, new: PriceBook) -> Difference:
     """Compare two books."""
     before, after = dict(_rows(old)), dict(_rows(new))
     both = sorted(before.keys() & after.keys())
-    changed = {sku: _changes(_row(before[sku]), _row(after[sku])) for sku in both}
+    changed = {sku: _changes(before[sku], after[sku]) for sku in both}
     around, now_around = _surroundings(old), _surroundings(new)
     names = sorted(around.keys() | now_around.keys())
     others = {name: _changes(around.get(name, {}), now_around.get(name, {})) for name in names}
@@ -44,25 +45,34 @@ def difference(old: PriceBook, new: PriceBook) -> Difference:
     )
 
 
-def _rows(book: PriceBook) -> Iterator[tuple[str, Model]]:
+def _catalogues(book: PriceBook) -> Iterator[Catalogue]:
     for provider in sorted(book.providers):
         catalogue = book.catalogue(provider)
-        for model in catalogue.models if catalogue else ():
-            yield f"{provider}/{model.id}", model
+        if catalogue is not None:
+            yield catalogue
 
 
-def _row(model: Model) -> dict[str, str]:
+def _rows(book: PriceBook) -> Iterator[tuple[str, dict[str, str]]]:
+    for catalogue in _catalogues(book):
+        for model in catalogue.models:
+            uplifts = [each for each in catalogue.uplifts if model.id in each.models]
+            yield f"{catalogue.provider}/{model.id}", _row(model, uplifts)
+
+
+def _row(model: Model, uplifts: Iterable[Uplift]) -> dict[str, str]:
     """A row as flat texts: what is said -> the value."""
     said: dict[str, str] = {}
     for price in model.prices:
         said.update(_rates(price, ""))
         for hours in price.hours:
-            part = " ".join(filter(None, (f"{hours.start}-{hours.end}", hours.except_on)))
-            part += f" on days {hours.days}" + _dates(price)
+            part = f"{hours.start}-{hours.end} on days {hours.days}{_dates(price)}"
+            part += f" except {hours.except_on}" if hours.except_on else ""
             said.update({f"{unit} {part}": rate for unit, rate in hours.rates.items()})
     for variant in model.variants:
-        when = (f"{key}={_text(value)}" for key, value in sorted(variant.when.items()))
-        said.update(_rates(variant, f" [{' '.join(when)}]"))
+        said.update(_rates(variant, f" [{_when(variant.when)}]"))
+    for uplift in uplifts:
+        units = "tokens" if {*uplift.units} >= TOKENS else ", ".join(uplift.units)
+        said[f"factor on {units} [{_when(uplift.when)}]{_dates(uplift)}"] = uplift.multiplier
     if model.match:
         said["names"] = _text(model.match)
     if model.billed:
@@ -80,25 +90,24 @@ def _rates(entry: Price | Variant, where: str) -> Iterator[tuple[str, str]]:
             yield f"{unit} over {band.over}{where}", rate
 
 
-def _dates(entry: Price | Variant) -> str:
+def _when(when: When) -> str:
+    return " ".join(f"{key}={_text(value)}" for key, value in sorted(when.items()))
+
+
+def _dates(entry: Price | Variant | Uplift) -> str:
     since = f" from {entry.start}" if entry.start else ""
     return since + (f" to {entry.end}" if entry.end else "")
 
 
 def _surroundings(book: PriceBook) -> dict[str, dict[str, str]]:
     """What is said of a provider as a whole, and of the book (under "")."""
-    found = {"": {f"per {unit}": str(per) for unit, per in book.per.items()}}
-    for provider in sorted(book.providers):
-        catalogue = book.catalogue(provider)
-        if catalogue is None:
-            continue
-        said = {"fallback": " ".join(catalogue.fallback)} if catalogue.fallback else {}
-        for uplift in getattr(catalogue, "uplifts", ()):
-            plain = msgspec.to_builtins(uplift)
-            said["uplift " + _text({k: v for k, v in plain.items() if k != "multiplier"})] = plain[
-                "multiplier"
-            ]
-        found[provider] = said
+    shared = {f"per {unit}": str(per) for unit, per in book.per.items()}
+    for name, days in book.calendars.items():
+        shared[f"calendar {name}"] = " ".join(days)
+    found = {"": shared}
+    for catalogue in _catalogues(book):
+        if catalogue.fallback:
+            found[catalogue.provider] = {"fallback": " ".join(catalogue.fallback)}
     return found
 
 

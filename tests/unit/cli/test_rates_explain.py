@@ -13,9 +13,11 @@ import pytest
 from costspan.cli import commands
 from costspan.cli.exits import Exit
 from costspan.cli.rates import sentences
-from costspan_pricing import Reason
+from costspan.cli.rates.answer import answers
+from costspan_pricing import Pricer, Reason, load_book
 from costspan_pricing.book import FORMAT
 
+GOLDEN = Path(__file__).parents[2] / "golden" / "pricing"
 CARD = """\
 apiVersion: ratecard/v1
 id: acme
@@ -173,13 +175,23 @@ def test_without_a_price_the_reason_is_a_sentence(explain: Any) -> None:
     assert code == Exit.OK
     found = rows(page)
     assert found["unpriced"] == "unknown_context"
-    assert found["assumed"] == "service_tier=gold"
+    assert found["because"] == "service_tier=gold"
     assert sentences.reason(Reason.UNKNOWN_CONTEXT) in page
     assert "US dollars" not in page
 
 
 def test_every_reason_has_its_sentence() -> None:
     assert all(sentences.reason(reason).endswith(".") for reason in Reason)
+
+
+def test_every_mark_of_a_known_price_has_its_sentence() -> None:
+    """Of all that the price vectors leave in `assumed`, nothing is only an abbreviation."""
+    pricer = Pricer(load_book())
+    lines = [line for file in GOLDEN.glob("*.jsonl") for line in file.read_bytes().splitlines()]
+    quotes = [each.document for each in answers(lines, pricer)]
+    marks = {mark for quote in quotes if quote["cost_usd"] for mark in quote["assumed"]}
+    assert len(marks) > 10
+    assert [mark for mark in sorted(marks) if sentences.mark(mark) == mark] == []
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ def text(found: Explanation, asked: Context, per: Mapping[str, int]) -> str:
     if quote.lines:
         lines += ["", "lines", *map(_line, quote.lines)]
     lines += ["", *_totals(quote)]
-    for assumed in quote.assumed:
-        lines.append(_row("assumed", sentences.mark(assumed)))
+    label = "because" if quote.status == "unpriced" else "assumed"
+    lines += [_row(label, sentences.mark(each)) for each in quote.assumed]
     if quote.price_ref:
         lines.append(_row("reference", quote.price_ref))
     return "\n".join(lines)

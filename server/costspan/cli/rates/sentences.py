@@ -26,17 +26,28 @@ _MARKS = tuple(
     for pattern, sentence in (
         (r"tier=standard", "No service tier was stated: standard rates."),
         (r"tier=(\w+):standard", "The tier {0} is a wish, not a tier: standard rates."),
+        (r"batch=no", "Nobody said that it was a batch job: it was none."),
+        (
+            r"(speed|search|geo|region|deployment)=standard",
+            "No {0} was stated, and this model has other rates for some: standard rates.",
+        ),
         (r"provider=([^:]+)", "No provider was stated; the model's name says {0}."),
         (
             r"provider=([^:]+):price of (.+)",
             "The book has no row of {0} for this model: the list price of {1}.",
         ),
+        (r"model=(.+):family price of (.+)", "{0} is not known: estimated as {1}, the nearest."),
         (r"model=(.+):price of (.+)", "{0} is not listed: it has the price of {1}."),
         (
             r"(geo|region|deployment)=(.*):global list price",
             "The price is the same everywhere: {0} {1} makes no difference to it.",
         ),
+        (r"geo=(.+):in-region price", "The book has no row of its own for {0}: the in-region one."),
         (r"(\w+):(\w+) rate", "{0} has no rate of its own: it is billed at that of {1}."),
+        (
+            r"(.+ line \d+): no rate for (.+)",
+            "The price in {0} says nothing of {1}: the list price applies.",
+        ),
         (r"no rate:(\w+)", "There is no rate for {0}."),
         (r"hours:public holidays not known", "Public holidays are not known: a working day."),
         (r"at:UTC", "The instant had no zone: it was read as UTC."),

@@ -13,6 +13,7 @@ from costspan_pricing.quote import Context, Reason
 
 PROCESSING, TIER, SPEED, SEARCH = "processing", "service_tier", "speed", "search"
 GEO, REGION, DEPLOYMENT = "geo", "region", "deployment"
+PLATFORM = "platform"  # who ran it, canonical: two of a book's providers may share their rows
 PROVISIONED = "provisioned"
 KEYS = (PROCESSING, TIER, SPEED, SEARCH, GEO, REGION, DEPLOYMENT)
 
@@ -56,10 +57,12 @@ class Facts(NamedTuple):
     place: Mapping[str, str]  # where it ran: many providers have one price everywhere
     said: frozenset[str]  # the keys that were stated, with a standard value too
     marks: tuple[str, ...]
+    platform: str = ""
 
     @property
     def all(self) -> Mapping[str, str]:
-        return {**self.strict, **self.place}
+        platform = {PLATFORM: self.platform} if self.platform else {}
+        return {**self.strict, **self.place, **platform}
 
 
 def facts(context: Context) -> Facts:

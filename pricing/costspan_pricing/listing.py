@@ -118,19 +118,21 @@ def changes(book: PriceBook, sku: Sku, at: datetime) -> Iterator[datetime]:
 
 
 def _variant(sku: Sku, facts: Facts, at: datetime) -> Variant | None:
-    """The rates of the context: of those whose `when` it satisfies the longest, in force."""
-    stated = facts.all
-    if not stated or sku.place != sku.provider:  # one provider's tiers say nothing of another's
-        return None
+    """The rates of the context: of those whose `when` it satisfies the one that says most."""
     fitting: dict[tuple[str, ...], list[Variant]] = {}
-    for variant in sku.model.variants:
-        if _satisfied(variant.when, stated):
-            fitting.setdefault(tuple(sorted(variant.when)), []).append(variant)
-    for _, same in sorted(fitting.items(), key=lambda item: -len(item[0])):
-        found = in_force(same, at)
-        if found is not None:
-            return found
-    return None
+    for variant in _satisfied_variants(sku, facts):
+        fitting.setdefault(tuple(sorted(variant.when)), []).append(variant)
+    # a batch or a tier without its rate is no price at all: such keys come first
+    by_weight = sorted(fitting, key=lambda keys: (-len(facts.strict.keys() & {*keys}), -len(keys)))
+    found = (in_force(fitting[keys], at) for keys in by_weight)
+    return next((variant for variant in found if variant is not None), None)
+
+
+def _satisfied_variants(sku: Sku, facts: Facts) -> list[Variant]:
+    """Every variant of the row whose `when` the call satisfies, whatever its dates."""
+    if sku.place != sku.provider:  # one provider's tiers say nothing of another's
+        return []
+    return [variant for variant in sku.model.variants if _satisfied(variant.when, facts.all)]
 
 
 def _uplifts(
@@ -185,10 +187,12 @@ def _check_rest(
         raise Unpriced(Reason.UNKNOWN_CONTEXT, *missing)
     marks = []
     catalogue = book.catalogue(sku.place)
+    elsewhere = {key for each in _satisfied_variants(sku, facts) for key in each.when}
     for key, value in facts.place.items():
         if key in covered or (key == GEO and sku.place == "aws"):  # there it is part of the name
             continue
-        if not _indifferent(catalogue, sku, key, value):
+        # a place with rates of its own, but not for this tier, does not cost what others do
+        if key in elsewhere or not _indifferent(catalogue, sku, key, value):
             raise Unpriced(Reason.UNKNOWN_CONTEXT, f"{key}={value}")
         if key != REGION or (sku.place in _BY_REGION and DEPLOYMENT not in covered):
             marks.append(f"{key}={value}:global list price")

@@ -59,6 +59,7 @@ def _priced(book: PriceBook, call: Call, span: Window) -> Resolved:
     known = facts(call.context)
     listing, why = None, call.lost
     if call.sku is not None:
+        known = known._replace(platform=call.sku.platform)
         try:
             listing = listed(book, call.sku, known, call.at)
         except Unpriced as error:

@@ -24,7 +24,7 @@ _DAYS = re.compile(r"[1-7]{1,7}")
 _URL = re.compile(r"https?://\S+\.\S+")
 _CLAUSE = re.compile(r"[=^$*~].+")
 _KEYS = ("processing", "service_tier", "speed", "search")
-_PLACES = ("geo", "region", "deployment")
+_PLACES = ("geo", "region", "deployment", "platform")
 
 
 class _Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

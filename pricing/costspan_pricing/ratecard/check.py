@@ -64,17 +64,13 @@ def _unknown(
     if _priced(book, provider, model):
         return
     place = f"{card.source}:{line}: {key}: expected a model of the price book"
-    catalogue = book.catalogue(_place(provider))
-    if catalogue is None:
-        close = nearest(provider, book.providers)
-        yield f"{place}, saw the provider {provider!r}" + (
-            f"; the nearest is {close}" if close else ""
-        )
-        return
-    close = nearest(model, (each.id for each in catalogue.models))
-    yield f"{place}, saw {provider}/{model}" + (
-        f"; the nearest is {provider}/{close}" if close else ""
-    )
+    if book.catalogue(_place(provider)) is None:
+        seen, close = f"the provider {provider!r}", nearest(provider, book.providers)
+    else:
+        ids = (row.id for each in _catalogues(book, provider) for row in each.models)
+        seen, close = f"{provider}/{model}", nearest(model, ids)
+        close = close and f"{provider}/{close}"
+    yield f"{place}, saw {seen}" + (f"; the nearest is {close}" if close else "")
 
 
 # --- warnings ------------------------------------------------------------------------------------

@@ -39,11 +39,11 @@ class _Editor(yaml.SafeLoader):
 
 
 _Editor.yaml_implicit_resolvers = {}
-_Editor.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"~|null|"), ["~", "n", ""])
-_Editor.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false"), ["t", "f"])
-_Editor.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"-?\d+"), list("-0123456789"))
+_Editor.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|)$"), ["~", "n", ""])
+_Editor.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|false)$"), ["t", "f"])
+_Editor.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"-?\d+$"), list("-0123456789"))
 _Editor.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"-?\d+\.\d+"), list("-0123456789")
+    "tag:yaml.org,2002:float", re.compile(r"-?\d+\.\d+$"), list("-0123456789")
 )
 
 

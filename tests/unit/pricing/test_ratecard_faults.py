@@ -449,7 +449,9 @@ OTHER = "match: {provider: openai, model: [o3, gpt-4.1]}"
         ),
     ],
 )
-def test_two_rates_do_not_set_one_price_at_one_time(first: str, second: str, what: str) -> None:
+def test_two_rates_do_not_set_one_price_at_one_time(
+    first: str, second: str, what: str | None
+) -> None:
     """One name in both lists is enough."""
     body = f"{IN_2026}rates:\n  - {{{GPT}, {first}}}\n  - {{{OTHER}, {second}}}\n"
 

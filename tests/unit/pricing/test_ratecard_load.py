@@ -37,7 +37,10 @@ def test_a_card_needs_a_version_and_an_id_only() -> None:
     assert smallest.span.holds(datetime(9999, 12, 31, tzinfo=UTC))
     assert (smallest.scope, smallest.book, smallest.min_date) == ({}, "bundled", None)
     assert smallest.unpriced is Policy.FLAG
-    assert smallest.rates == smallest.discounts == smallest.aliases == ()
+    assert not (smallest.rates)
+    assert not (smallest.discounts)
+    assert not (smallest.aliases)
+    assert not (smallest.capacity)
 
 
 def test_every_key_of_the_head_arrives() -> None:
@@ -240,12 +243,14 @@ def test_a_provider_is_the_books_or_the_canonical_name(written: str, read: str) 
         ("", TOKENS),
         (", applies_to: tokens", TOKENS),
         (", applies_to: all", frozenset(Unit)),
-        (", applies_to: web_search", {Unit.WEB_SEARCH}),
-        (", applies_to: [input, output]", {Unit.INPUT, Unit.OUTPUT}),
+        (", applies_to: web_search", frozenset({Unit.WEB_SEARCH})),
+        (", applies_to: [input, output]", frozenset({Unit.INPUT, Unit.OUTPUT})),
         (", applies_to: [tokens, web_search]", TOKENS | {Unit.WEB_SEARCH}),
     ],
 )
-def test_a_discount_moves_tokens_unless_it_says_otherwise(body: str, units: set[Unit]) -> None:
+def test_a_discount_moves_tokens_unless_it_says_otherwise(
+    body: str, units: frozenset[Unit]
+) -> None:
     discount = card(f"discounts: [{{match: {{}}, multiplier: '0.82'{body}}}]").discounts[0]
 
     assert (discount.multiplier, discount.units) == (Fraction(82, 100), units)
@@ -292,8 +297,12 @@ def test_capacity_spreads_its_hour_over_the_tokens_that_are_stated() -> None:
     ).capacity
 
     assert (full.marginal, full.shadow) == (Fraction(1, 1000), ("azure", "gpt-4.1"))
-    assert (full.usd_per_hour, full.usd_per_token) == (26, Fraction(26, 9_000_000))
-    assert (bare.marginal, bare.shadow, bare.usd_per_hour, bare.usd_per_token) == (0, None, 3, None)
+    assert full.usd_per_hour == 26
+    assert full.usd_per_token == Fraction(26, 9_000_000)
+    assert bare.marginal == 0
+    assert bare.usd_per_hour == 3
+    assert bare.shadow is None
+    assert bare.usd_per_token is None
 
 
 def test_meters_and_showback() -> None:

@@ -262,7 +262,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "gpt-5.4-pro": ("gpt-5.4-pro", "gpt-5.4-pro-2026-03-05"),
     "gpt-5.5": ("gpt-5.5", "gpt-5.5-2026-04-23", "gpt-5.5-2026-04-24"),
     "chat-latest": ("chat-latest", "gpt-chat-latest"),
-    "ada": ("text-embedding-ada-002", "text-embedding-ada-002-v2", "text-embedding-ada"),
+    "ada": ("text-embedding-ada-002", "text-embedding-ada-002-v2", "text-embedding-ada", "ada"),
     "gpt-4o-audio-preview": (
         "gpt-4o-audio-preview", "gpt-4o-audio-preview-2024-12-17",
         "gpt-4o-audio-preview-2025-06-03",

@@ -15,12 +15,12 @@ from workloads import SIZES, WORKLOADS, Request, Workload
 
 from costspan import wire
 from costspan.clock import SystemClock
-from costspan.dialect import DEFAULT_DIMENSIONS, recognise, wanted
+from costspan.dialect import recognise
 from costspan.journal.memory import MemoryJournal
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.model import TRACES, Frame, Hit, LlmCall, encode_calls
 from costspan.pipeline import MAX_PIECE, Meter, Pipeline
-from costspan.processor.enrich import OWN_KEYS, attributes
+from costspan.processor.enrich import attributes
 from costspan.processor.price import price
 from costspan.telemetry import Telemetry
 from costspan_pricing import Pricer, load_book
@@ -126,8 +126,7 @@ def _enrich(pair: tuple[list[Hit], list[LlmCall]]) -> dict[int, bytes]:
 
 def meter() -> Meter:
     """What `costspan run` meters with by default."""
-    pricer = Pricer(load_book(None))
-    return Meter(pricer, wanted(DEFAULT_DIMENSIONS, OWN_KEYS), DEFAULT_DIMENSIONS)
+    return Meter.by(Pricer(load_book(None)))
 
 
 def pipeline(metering: Meter) -> Pipeline:

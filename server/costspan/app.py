@@ -29,7 +29,7 @@ from costspan.config import (
     OtlpHttpExporter,
 )
 from costspan.config.tree import Protocols
-from costspan.dialect import DEFAULT_DIMENSIONS, wanted
+from costspan.dialect import DEFAULT_DIMENSIONS
 from costspan.exporter.destination import Destination
 from costspan.exporter.otlp import MAX_REQUEST_BYTES, OtlpGrpc, OtlpHttp
 from costspan.exporter.retry import RetryPolicy
@@ -39,7 +39,8 @@ from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.ledger.reader import READER, LedgerReader
 from costspan.model import TRACE_TOTALS, TRACES, ReaderSpec
 from costspan.pipeline import Meter, Pipeline
-from costspan.processor.enrich import OWN_KEYS
+from costspan.prices.files import Prices
+from costspan.prices.source import PriceSource, State
 from costspan.receiver.admission import Admission
 from costspan.receiver.grpc import GrpcReceiver
 from costspan.receiver.http import http_app
@@ -48,7 +49,7 @@ from costspan.telemetry import Telemetry
 from costspan.web.health import Component, Health, Phase, exporter_component, health_app
 from costspan.web.metrics import metrics_app
 from costspan.web.server import WebServer, listen
-from costspan_pricing import PriceBook, Pricer, load_book
+from costspan_pricing import Pricer
 
 _log = logging.getLogger(__name__)
 
@@ -81,13 +82,17 @@ class Service:
         )
         self._ledger = self._ledger_reader()
         self._runners = [self._runner(n, d) for n, d in self._destinations.items()]
-        self.pipeline = Pipeline(self.journal, self._meter(), self.telemetry, self._clock)
+        self._prices = self._price_source()
+        meter = self._meter(self._prices.prices) if self._prices is not None else None
+        self.pipeline = Pipeline(self.journal, meter, self.telemetry, self._clock)
         self._grpc: GrpcReceiver | None = None
         self._http: WebServer | None = None  # OTLP/HTTP
         self._web: WebServer | None = None  # health and metrics: they outlive the drain
 
     def start(self) -> None:
         """Return when spans are accepted. Raises StartError with the sentence to print."""
+        if self._prices is not None:
+            self._prices.start(lambda prices: self.pipeline.swap(self._meter(prices)))
         protocols = self._config.receivers.otlp.protocols
         self._grpc = self._grpc_receiver(protocols)
         self._http = self._http_receiver(protocols)
@@ -110,6 +115,8 @@ class Service:
         """Drain and end. Return how many items were left undelivered; `hurry` skips the waiting."""
         drain = self._config.service.drain
         hurry = hurry or threading.Event()
+        if self._prices is not None:
+            self._prices.stop()
         if self.health.phase is Phase.SERVING:
             self.health.phase = Phase.DRAINING
             hurry.wait(drain.accept_grace)
@@ -130,6 +137,11 @@ class Service:
             self._store.stop()
         _log.info("stopped; %d items were left undelivered", left)
         return left
+
+    def reload(self) -> None:
+        """Read the price book and the rate cards again, soon and elsewhere. Fit for a signal."""
+        if self._prices is not None:
+            self._prices.ask()
 
     # --- the parts, from the outside in -------------------------------------------------------
 
@@ -167,14 +179,18 @@ class Service:
         ]
         return WebServer(sites)
 
-    def _meter(self) -> Meter | None:
+    def _price_source(self) -> PriceSource | None:
+        """Raises ConfigError if the files of prices have changed for the worse since the check."""
         cost = self._config.processors.cost
         if not cost.enabled:
             return None
+        return PriceSource(cost.price_files, cost.reload_interval, self.telemetry, self._clock)
+
+    def _meter(self, prices: Prices) -> Meter:
+        cost = self._config.processors.cost
         dimensions = {**DEFAULT_DIMENSIONS, **cost.dimensions}
-        book = load_book()
-        self._say_which_book(book)
-        return Meter(Pricer(book), wanted(dimensions, OWN_KEYS), dimensions, cost.off, cost.remeter)
+        pricer = Pricer(prices.book, prices.cards)
+        return Meter.by(pricer, dimensions, cost.off, remeter=cost.remeter)
 
     def _ledger_reader(self) -> LedgerReader:
         totals = self._config.processors.trace_totals
@@ -272,6 +288,9 @@ class Service:
     def _watch_health(self) -> None:
         for runner in self._runners:
             self.health.watch(f"exporter/{runner.name}", lambda r=runner: self._state(r))  # type: ignore[misc]  # bound early
+        if self._prices is not None:
+            prices = self._prices
+            self.health.watch("prices", lambda: _prices_component(prices.state()))
         if self._store is not None:
             store = self._store
             self.health.watch("store", lambda: Component(ok=True, facts={"pid": store.pid}))
@@ -280,9 +299,6 @@ class Service:
         return exporter_component(
             self.journal.backlog(runner.name), runner.last_error, self._clock.now()
         )
-
-    def _say_which_book(self, book: PriceBook) -> None:
-        self.telemetry.price_book_info.set(1, book.name, book.sha256)
 
     def _say_what_runs(self, protocols: Protocols) -> None:
         self.telemetry.build_info.set(1, __version__, platform.python_version())
@@ -293,6 +309,11 @@ class Service:
             _log.info("exporting to %s (%s)", name, ", ".join(sorted(destination.takes)))
         if not self._destinations:
             _log.warning("no exporter is configured: spans end here, only the metrics remain")
+
+
+def _prices_component(state: State) -> Component:
+    """Not ok while the files hold faults: the prices in force are those read before."""
+    return Component(not state.faults, "; ".join(state.faults), state.facts)
 
 
 def _store(config: Config) -> EmbeddedStore | None:
@@ -318,7 +339,8 @@ def _settle_malloc() -> None:
 def serve(config: Config) -> None:
     """Run until SIGTERM or SIGINT, then drain; a second signal cuts the drain's first wait short.
 
-    Raises StartError if a socket or the store can't be had.
+    SIGHUP reads the prices again. Raises StartError if a socket or the store can't be had,
+    ConfigError if the prices can't.
     """
     stopping, hurry = threading.Event(), threading.Event()
 
@@ -329,6 +351,7 @@ def serve(config: Config) -> None:
     signal.signal(signal.SIGINT, on_signal)
     _settle_malloc()
     service = Service(config)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: service.reload())
     try:
         service.start()
         # What was imported and built stays: the collector need not look at it again.

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from costspan import wire
 from costspan.clock import Clock
-from costspan.dialect import recognise
+from costspan.dialect import DEFAULT_DIMENSIONS, Dimensions, recognise, wanted
 from costspan.errors import Retryable
 from costspan.model import (
     SOLO,
@@ -29,7 +28,7 @@ from costspan.model import (
     Wanted,
     encode_calls,
 )
-from costspan.processor.enrich import attributes
+from costspan.processor.enrich import OWN_KEYS, attributes
 from costspan.processor.price import price
 from costspan.telemetry import Telemetry
 from costspan_pricing import Pricer
@@ -49,9 +48,22 @@ class Meter(NamedTuple):
 
     pricer: Pricer
     wanted: Wanted
-    dimensions: Mapping[str, tuple[str, ...]]
+    dimensions: Dimensions
     attributes_off: frozenset[str] = frozenset()
     remeter: bool = False
+
+    @classmethod
+    def by(
+        cls,
+        pricer: Pricer,
+        dimensions: Dimensions = DEFAULT_DIMENSIONS,
+        attributes_off: frozenset[str] = frozenset(),
+        *,
+        remeter: bool = False,
+    ) -> Self:
+        """Metering by these prices: what they ask of a resource is looked for too."""
+        asked = wanted(dimensions, OWN_KEYS, pricer.resource_keys)
+        return cls(pricer, asked, dimensions, attributes_off, remeter)
 
 
 class Intake(NamedTuple):

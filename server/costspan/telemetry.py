@@ -458,25 +458,25 @@ class Telemetry(Collector):
     price_book_age = _family(
         Gauge,
         "costspan_price_book_age_seconds",
-        "book",
-        "Time since the newest change of a price that the book knows to be in force.",
+        "",
+        "Time since the prices of the book were last reviewed as a whole.",
     )
     rate_card_info = _family(
         Gauge, "costspan_rate_card_info", "id revision sha256", "Always 1; the cards in force."
     )
-    rate_card_reloads = _family(
+    price_reloads = _family(
         Counter,
         "costspan_rate_card_reloads_total",
         "result",
         "Times the price book and the rate cards were read again: success or failure.",
     )
-    rate_card_last_successful = _family(
+    prices_successful = _family(
         Gauge,
         "costspan_rate_card_last_reload_successful",
         "",
         "0 while the files hold a fault and the last good prices stay in force.",
     )
-    rate_card_last_success = _family(
+    prices_last_success = _family(
         Gauge,
         "costspan_rate_card_last_success_timestamp_seconds",
         "",

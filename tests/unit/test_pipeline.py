@@ -7,15 +7,17 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from costspan import testing, wire
-from costspan.dialect import DEFAULT_DIMENSIONS, wanted
 from costspan.errors import Full, Undecodable
 from costspan.journal.memory import MemoryJournal
-from costspan.model import LOGS, SOLO, TRACES, Frame, ReaderSpec, decode_calls
+from costspan.model import LOGS, SOLO, TRACES, Frame, ReaderSpec, Value, decode_calls
 from costspan.pipeline import MAX_PIECE, Meter, Pipeline
 from costspan.processor.enrich import OWN_KEYS
 from costspan.telemetry import Telemetry
 from costspan.testing import ManualClock
 from costspan_pricing import Context, Pricer, Quote, Usage, load_book
+from costspan_pricing.ratecard.load import read_card
+from hits import BOOK, SECOND, START
+from rate_cards import discount
 
 OTLP = ReaderSpec("otlp", frozenset({TRACES, LOGS}), "backpressure")
 
@@ -34,9 +36,7 @@ class Line:
         self.telemetry = Telemetry()
         clock = ManualClock()
         journal = MemoryJournal([OTLP], max_bytes, self.telemetry, clock)
-        meter = Meter(
-            pricer or Pricer(load_book()), wanted(DEFAULT_DIMENSIONS, OWN_KEYS), DEFAULT_DIMENSIONS
-        )
+        meter = Meter.by(pricer or Pricer(load_book()))
         self.journal = journal
         self.pipeline = Pipeline(journal, meter, self.telemetry, clock)
 
@@ -184,3 +184,28 @@ def test_without_a_meter_the_line_only_forwards() -> None:
     Pipeline(journal, None, telemetry, clock).accept(TRACES, request, (), "http")
 
     assert journal.read("otlp", 1 << 20, 0)[0].body is request
+
+
+CHAT: dict[str, Value] = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o",
+    "gen_ai.usage.input_tokens": 1000,
+    "gen_ai.usage.output_tokens": 100,
+}
+
+
+def test_prices_in_force_are_swapped_between_requests() -> None:
+    """1000 tokens at 2.5 and 100 at 10; the new card's scope is read off the resource at once."""
+    scope = "applies_to: {resource: {deployment.tier: [gold]}}\n"
+    book, gold = load_book(BOOK), read_card(discount("0.5") + scope, "acme.yaml")
+    line = Line(Pricer(book))
+
+    def cost(tier: str) -> object:
+        chat = testing.span(CHAT, start_ns=START + SECOND)
+        (frame,) = line.accept(testing.request(chat, resource={"deployment.tier": tier}))
+        return attributes(spans(frame.body)[0])["window.financial.total_cost_exact"]
+
+    assert "0.0035" == cost("gold")
+    line.pipeline.swap(Meter.by(Pricer(book, (gold,))))
+    assert ("0.00175", "0.0035") == (cost("gold"), cost("lead"))

@@ -15,13 +15,11 @@ from costspan.cli.exits import Exit
 from costspan.cli.price_document import Priced, document, evaluate
 from costspan.cli.rates.sources import Book, Rates, pricer
 from costspan.clock import SystemClock
-from costspan.dialect import DEFAULT_DIMENSIONS, wanted
 from costspan.errors import CostspanError, Undecodable
 from costspan.journal.memory import MemoryJournal
 from costspan.ledger.billing import tokens
 from costspan.model import SOLO, LlmCall, decode_calls
 from costspan.pipeline import MAX_PIECE, Meter, Pipeline
-from costspan.processor.enrich import OWN_KEYS
 from costspan.telemetry import Telemetry
 from costspan.wire.otlp_json import from_json
 from costspan_pricing import Pricer, format_usd
@@ -83,9 +81,9 @@ def _anywhere(call: LlmCall) -> LlmCall:
 
 def _pipeline(prices: Pricer) -> Pipeline:
     """The line's own intake. Its journal has no reader: nothing is appended here."""
-    meter = Meter(prices, wanted(DEFAULT_DIMENSIONS, OWN_KEYS), DEFAULT_DIMENSIONS)
     telemetry, clock = Telemetry(), SystemClock()
-    return Pipeline(MemoryJournal([], 0, telemetry, clock), meter, telemetry, clock)
+    journal = MemoryJournal([], 0, telemetry, clock)
+    return Pipeline(journal, Meter.by(prices), telemetry, clock)
 
 
 def _print_tables(priced: Priced) -> None:

@@ -76,4 +76,7 @@ def _serve(config: Config) -> int:
     except StartError as error:
         print(f"costspan: {error}", file=sys.stderr)
         return Exit.FAILURE
+    except ConfigError as error:  # the files of prices have changed since they were checked
+        print("\n".join(error.faults), file=sys.stderr)
+        return Exit.CONFIG_INVALID
     return Exit.OK

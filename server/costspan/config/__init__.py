@@ -29,6 +29,7 @@ from costspan.config.tree import (
     Tree,
 )
 from costspan.errors import ConfigError
+from costspan.prices.files import load as load_prices
 from costspan_pricing.document import Table, decode, read
 from costspan_pricing.faults import Faults, Mark
 
@@ -119,7 +120,21 @@ def _resolve(
     rules.check(embedded=embedded())
     values = {name: getattr(tree, name) for name in Tree.__struct_fields__}
     values["exporters"] = rules.exporters
-    return Config(**values, notes=(*notes, *rules.notes)), faults.sentences()
+    price_faults, price_notes = _price_files(tree.processors.cost, faults)
+    config = Config(**values, notes=(*notes, *rules.notes, *price_notes))
+    return config, [*faults.sentences(), *price_faults]
+
+
+def _price_files(cost: Cost, faults: Faults) -> tuple[list[str], list[Note]]:
+    """The faults and the doubts about the files that the configuration names, with their lines."""
+    named = cost.rate_cards or cost.price_book
+    if not (cost.enabled and named) or faults.below("processors.cost"):
+        return [], []
+    try:
+        prices = load_prices(cost.price_files)
+    except ConfigError as error:
+        return error.faults, []
+    return [], [Note("warning", warning) for warning in prices.warnings]
 
 
 def _document(source: str, env: Mapping[str, str], faults: Faults) -> Table | None:

@@ -39,6 +39,7 @@ class Rules:
         """Check everything. `embedded`: the embedded store is installed."""
         self._check_receivers()
         self._check_attributes()
+        self._check_price_files()
         for name, exporter in self._tree.exporters.items():
             path = f"exporters.{name}"
             self._check_waits(exporter, path)
@@ -70,6 +71,16 @@ class Rules:
                 path = f"processors.cost.attributes.{name}"
                 sentence = f"not an attribute that we write; {suggestion(name, OWN_KEYS)}"
                 self._fault(path, sentence)
+
+    def _check_price_files(self) -> None:
+        """Only that they are there: what they say has faults with lines of their own."""
+        cost = self._tree.processors.cost
+        named = [("rate_cards", path) for path in cost.rate_cards]
+        if cost.price_book is not None:
+            named.append(("price_book", cost.price_book))
+        for key, path in named if cost.enabled else ():
+            if not Path(path).is_file():
+                self._fault(f"processors.cost.{key}", f"expected a file, saw none at {path}")
 
     # --- exporters -------------------------------------------------------------------------------
 

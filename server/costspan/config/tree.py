@@ -15,6 +15,7 @@ from msgspec import Meta, Struct, field
 
 from costspan.config import forms
 from costspan.config.forms import Address
+from costspan.prices.files import PriceFiles
 
 Later: TypeAlias = None
 Seconds = Annotated[float, Meta(extra={"form": forms.DURATION})]
@@ -101,13 +102,27 @@ class Cost(Section, frozen=True, kw_only=True):
     remeter: Annotated[
         bool, about("Price spans again that another costspan has already priced.")
     ] = False
-    rate_cards: Annotated[Later, about("Files with negotiated prices and discounts.")] = None
+    rate_cards: Annotated[
+        tuple[str, ...], about("Files with negotiated prices and discounts, aliases and capacity.")
+    ] = ()
+    price_book: Annotated[
+        str | None, about("A file with list prices, in place of the book that ships.")
+    ] = None
+    reload_interval: Annotated[
+        Seconds,
+        about("Look this often whether these files have changed; `0` only on SIGHUP."),
+    ] = 10.0
     presets: Annotated[Later, about("Attribute names that other back ends read.")] = None
 
     @property
     def off(self) -> frozenset[str]:
         """The attributes that are switched off."""
         return frozenset(name for name, on in self.attributes.items() if not on)
+
+    @property
+    def price_files(self) -> PriceFiles:
+        """Where the prices come from."""
+        return PriceFiles(self.price_book, self.rate_cards)
 
 
 class Limits(Section, frozen=True, kw_only=True):

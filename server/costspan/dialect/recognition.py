@@ -59,8 +59,13 @@ _BILLING = {
 _WITHOUT_OUTPUT = frozenset({"embeddings", "rerank"})
 
 
-def wanted(dimensions: Dimensions, own_keys: frozenset[str]) -> Wanted:
-    """What a scan has to look for so that `recognise` sees all that it can understand."""
+def wanted(
+    dimensions: Dimensions, own_keys: frozenset[str], resource_keys: frozenset[str] = frozenset()
+) -> Wanted:
+    """What a scan has to look for so that `recognise` sees all that it can understand.
+
+    `resource_keys`: attributes of resources that prices depend on.
+    """
     named = frozenset(key for keys in dimensions.values() for key in keys)
     texts = frozenset(key for keys in TEXTS.values() for key in keys) | named
     counts = frozenset(key for keys in COUNTS.values() for key in keys)
@@ -69,7 +74,7 @@ def wanted(dimensions: Dimensions, own_keys: frozenset[str]) -> Wanted:
         keys=counts | texts | _GATEWAY_KEYS,
         prefixes=(),
         long_keys=texts | _GATEWAY_KEYS,  # JSON, ARNs, URNs and deployment paths: names may be long
-        resource_keys=named | {_SERVICE},
+        resource_keys=named | resource_keys | {_SERVICE},
         own_keys=own_keys | NAMESPACE,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from costspan.cli.rates.answer import answers
 from costspan_pricing import Pricer, Reason, load_book
 from costspan_pricing.book import FORMAT
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "pricing"
+ROOT = Path(__file__).parents[3]
+GOLDEN = ROOT / "tests" / "golden" / "pricing"
 CARD = """\
 apiVersion: ratecard/v1
 id: acme
@@ -237,3 +239,19 @@ def test_a_policy_that_forbids_it_is_exit_5(explain: Any, tmp_path: Path) -> Non
     code, page = explain("--model", "big-2", cards=True)
     assert code == Exit.CHECK_FAILED
     assert rows(page)["unpriced"] == "policy"
+
+
+def test_the_how_to_page_shows_what_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its first example, line by line; `...` stands for what a new revision changes."""
+    monkeypatch.chdir(ROOT)
+    example = (ROOT / "docs/how-to/prices.md").read_text().split("```")[1]
+    command, _, shown = example.replace("\\\n", "").partition("\n...\n")
+    arguments = shlex.split(command.partition("$ costspan ")[2])
+
+    assert commands.main(arguments) == Exit.OK
+    printed = capsys.readouterr().out.splitlines()
+    for line in filter(None, shown.splitlines()):
+        pattern = re.escape(line).replace(r"\.\.\.", r"\w+")
+        assert any(re.fullmatch(pattern, each) for each in printed), line

@@ -33,6 +33,10 @@ _MARKS = tuple(
         ),
         (r"provider=([^:]+)", "No provider was stated; the model's name says {0}."),
         (
+            r"provider=([^:]+):by the model's name",
+            "The stated provider does not have it; the model's name is one of {0}.",
+        ),
+        (
             r"provider=([^:]+):price of (.+)",
             "The book has no row of {0} for this model: the list price of {1}.",
         ),

@@ -30,7 +30,7 @@ FIELDS = {
     "geo": "geo", "region": "region", "deployment": "deployment",
 }  # fmt: skip
 # Its name is another row's, at the source too.
-NAMELESS = {"together/meta-llama/Meta-Llama-3.3-70B-Instruct-Turbo"}
+NAMELESS: set[str] = set()
 STANDARD = {"default", "standard", "global"}
 
 

@@ -86,7 +86,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in ("run", "demo", "price", "health", "config", "version"))
+    assert all(name in out for name in ("run", "demo", "price", "rates", "health", "config"))
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:

@@ -12,11 +12,15 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from costspan.cli import commands
 from costspan.cli.exits import Exit
-from costspan_pricing import Reason, Unit
+from costspan.cli.rates.answer import answers
+from costspan_pricing import Pricer, Reason, Unit, load_book
 
+PRICER = Pricer(load_book())
 SCHEMA = Path(__file__).parents[3] / "docs" / "reference" / "quote.schema.json"
 # gpt-4o: 2.50 and 10.00 dollars per million tokens, https://developers.openai.com/api/docs/pricing
 ASK = {
@@ -114,6 +118,7 @@ def test_without_usage_there_is_a_reason_and_no_price(quote: Quote) -> None:
         ({"input": 1.0}, "input: expected a count of 0 or more, got 1.0"),
         ({"input": "5"}, "input: expected a count of 0 or more, got '5'"),
         ({"input": True}, "input: expected a count of 0 or more, got True"),
+        ({"input": 10**4000}, "input: expected a count below 2^63, got a longer number"),
         ({"input": None}, "input: expected a count of 0 or more, got None"),
         ({"input_tokens": 5}, "unknown bucket 'input_tokens'"),
         ({"output": 1, "reasoning": 2}, "reasoning (2) lies inside output (1)"),
@@ -257,6 +262,24 @@ def test_an_unreadable_line_is_named_on_stderr(
     printed = capsys.readouterr()
     assert printed.err == f"costspan: {file}:3: expected a JSON object, got []\n"
     assert "0.0035" in printed.out
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.data())
+def test_no_request_whatever_stops_the_answers(data: st.DataObject) -> None:
+    """Any JSON in any place of a good request: one answer, of the promised shape."""
+    line: dict[str, Any] = json.loads(json.dumps(ASK))
+    place = data.draw(st.sampled_from([line, line["usage"], line["context"]]))
+    keys = [*ASK, *(unit.value for unit in Unit), "tier", "server.address", "resource", "counts"]
+    place[data.draw(st.sampled_from(keys) | st.text())] = data.draw(JSON)
+    (answer,) = answers([json.dumps(line).encode()], PRICER)
+    jsonschema.validate(json.loads(json.dumps(answer.document)), json.loads(SCHEMA.read_text()))
 
 
 # --- rate cards ----------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from costspan_pricing import InvalidUsage, Usage
 At = Annotated[
     str, typer.Option(metavar="INSTANT", help="ISO 8601; without a zone it is read as UTC.")
 ]
+_DIGITS = 18  # more would be no count of anything
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
@@ -42,7 +44,7 @@ def counts(arguments: Iterable[str]) -> Usage:
     """`bucket=quantity` arguments, or exit 2 with a sentence."""
     buckets: dict[str, int] = {}
     for key, value in pairs(arguments, "usage").items():
-        if not value.isascii() or not value.isdecimal():
+        if not value.isascii() or not value.isdecimal() or len(value) > _DIGITS:
             usage_error(f"{key}: expected a count of 0 or more, got {value!r}")
         buckets[key] = int(value)
     try:

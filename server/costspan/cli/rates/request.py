@@ -36,6 +36,7 @@ _FIELDS = {spelling: field for field, others in _SPELLINGS.items() for spelling 
 _RESOURCE = "resource"
 _SERVERS = frozenset({"server.address", "server_address"})
 _KNOWN = frozenset({*_FIELDS, *_SERVERS, _RESOURCE})
+_TOO_MANY = 1 << 63  # OTLP, which all counts come from, has no larger integers
 _IN_REAL_TIME = frozenset({"standard", "default", "realtime", "online"})  # of `processing`
 _UNITS = frozenset(unit.value for unit in Unit)
 
@@ -76,6 +77,9 @@ def usage(line: Mapping[str, Any]) -> Usage | None:
         return None
     if not isinstance(buckets, dict):
         raise InvalidUsage(f"usage: expected an object of buckets, got {_shown(buckets)}")
+    for key, count in buckets.items():
+        if isinstance(count, int) and count >= _TOO_MANY:
+            raise InvalidUsage(f"{key}: expected a count below 2^63, got a longer number")
     if counts == "inclusive" and buckets.keys() <= _UNITS:
         return Usage.from_inclusive(**buckets)
     return Usage(buckets)

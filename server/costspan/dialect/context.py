@@ -3,7 +3,8 @@
 The tier that the response states is the one that is billed: a request for `flex` may be served,
 and charged, as the standard tier. The region is that of the model. Where the application runs is
 no evidence of it: `cloud.region` of its resource is not read, and a span's only where the span's
-own client of AWS sets it.
+own client of AWS sets it. Azure's deployment type is in no library's attributes: rate cards state
+it with their aliases.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 A model call can be told of several times: by the SDK, by the framework around it, by the gateway
 behind it, by the agent span that adds up its children. One of them is billed:
 
-- the same response id in a trace is one call: the richest record bills, the others are `duplicate`;
+- the same response id in a trace is one call: the richest record bills, the others are `duplicate`
+  (an answer from a gateway's cache repeats the id, and costs nothing);
 - a leaf whose tokens are contained in what is billed below it says it a second time: `covered`;
 - an aggregate bills only if nothing below it was: `fallback`, the innermost first;
 - token counters, running sums and what another costspan metered never bill.
@@ -11,7 +12,7 @@ behind it, by the agent span that adds up its children. One of them is billed:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from costspan.ledger.forest import ROOT, Forest
@@ -46,7 +47,7 @@ class Bills(NamedTuple):
 
 def bill(forest: Forest, known: Known = Known()) -> Bills:  # noqa: B008  (immutable)
     """Decide for every record of the forest that carries usage or bears witness."""
-    winners = _winners(forest.calls.items())
+    winners = _winners(forest)
     below = _carried(forest, known)
     reasons: dict[bytes, str] = {}
     left: dict[bytes, _Below] = {}
@@ -163,18 +164,38 @@ def _says_nothing(call: LlmCall) -> bool:
     return call.usage is None and not call.invalid and call.charge.attos is None
 
 
-def _winners(calls: Iterable[tuple[bytes, LlmCall]]) -> dict[str, _Winner]:
+def _winners(forest: Forest) -> dict[str, _Winner]:
     """Of each response id that several records carry, the one that bills."""
     groups: dict[str, list[tuple[bytes, LlmCall]]] = {}
-    for span_id, call in calls:
+    for span_id, call in forest.calls.items():
         if call.response_id and call.role in _TELLS_OF_A_CALL and not _says_nothing(call):
             groups.setdefault(call.response_id, []).append((span_id, call))
     winners: dict[str, _Winner] = {}
     for response_id, group in groups.items():
         if len(group) > 1:
-            span_id, call = max(group, key=_richness)
+            span_id, call = max(_answered_by_provider(group, forest), key=_richness)
             winners[response_id] = _Winner(span_id, tokens(call))
     return winners
+
+
+def _answered_by_provider(
+    group: list[tuple[bytes, LlmCall]], forest: Forest
+) -> list[tuple[bytes, LlmCall]]:
+    """Without answers that a gateway gave from its cache; if all are, the ones that prove it.
+
+    The client's span above a gateway's looks like any call, and tells of the same answer.
+    """
+    proofs = {span_id for span_id, call in group if call.gateway}
+    if not proofs:
+        return group
+    cached = set(proofs)
+    for span_id in proofs:
+        above = forest.above[span_id]
+        while above in forest.calls and above not in cached:
+            cached.add(above)
+            above = forest.above[above]
+    others = [(s, call) for s, call in group if s not in cached or call.role == ALREADY_METERED]
+    return others or [(s, call) for s, call in group if s in proofs]
 
 
 def _richness(record: tuple[bytes, LlmCall]) -> tuple[int, bool, int, int, int, int, bytes]:

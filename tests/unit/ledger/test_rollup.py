@@ -8,7 +8,14 @@ import pytest
 
 from costspan.ledger.billing import Known
 from costspan.ledger.rollup import Rollup, rollup
-from costspan.model import AGGREGATE, ALREADY_METERED, CUMULATIVE, TOKEN_COUNTER, WITNESS
+from costspan.model import (
+    AGGREGATE,
+    ALREADY_METERED,
+    CUMULATIVE,
+    TOKEN_COUNTER,
+    WITNESS,
+    LlmCall,
+)
 from ledger_samples import DOLLAR, Span, calls, ident, record, span
 
 
@@ -321,3 +328,47 @@ def test_a_deep_chain_of_spans_around_one_call_is_climbed_once() -> None:
     top = span(1, call=record(None, role=WITNESS, agent="top"))
     rolled = roll(*spans[1:], top, *leaves)
     assert rolled.by_agent["top"].calls == 1000
+
+
+def _cached(response_id: str) -> LlmCall:
+    """A gateway's span for an answer from its own cache."""
+    call = record(cost=0, response_id=response_id)
+    call.gateway = "litellm"
+    return call
+
+
+def test_an_answer_from_a_gateways_cache_costs_the_client_nothing() -> None:
+    """The client's span looks like any call and repeats the id of the first answer."""
+    rolled = roll(
+        span(1, call=record(cost=DOLLAR, response_id="r")),
+        span(2, 1),
+        span(3, 2, call=_cached("r")),
+    )
+    assert reasons(rolled) == ["duplicate", "leaf"]
+    assert (rolled.total.cost, rolled.total.calls) == (0, 1)
+
+
+def test_an_answer_and_its_repetition_from_a_gateways_cache_cost_it_once() -> None:
+    """Client and gateway, twice: the second time nobody asked the provider."""
+    rolled = roll(
+        span(1, call=record(cost=DOLLAR, response_id="r")),
+        span(2, 1, call=record(cost=DOLLAR - 1, response_id="r")),
+        span(3, call=record(cost=DOLLAR, response_id="r", usage={"input": 1, "output": 1, "x": 1})),
+        span(4, 3, call=_cached("r")),
+    )
+    assert reasons(rolled) == ["leaf", "duplicate", "duplicate", "duplicate"]
+    assert rolled.total.cost == DOLLAR
+
+
+def test_without_an_id_the_gateways_word_covers_the_client() -> None:
+    rolled = roll(span(1, call=record(cost=DOLLAR)), span(2, 1, call=_cached("")))
+
+    assert reasons(rolled) == ["covered", "leaf"]
+    assert rolled.total.cost == 0
+
+
+def test_what_another_costspan_metered_stays_so_above_a_gateways_cache() -> None:
+    metered = record(cost=DOLLAR, response_id="r", role=ALREADY_METERED)
+    rolled = roll(span(1, call=metered), span(2, 1, call=_cached("r")))
+
+    assert reasons(rolled) == ["already_metered", "duplicate"]

@@ -22,7 +22,7 @@ CHAT: Values = {
     "gen_ai.operation.name": "chat",
     "gen_ai.provider.name": "openai",
     "gen_ai.request.model": "gpt-4o",
-    "gen_ai.response.model": "gpt-4o-2024-08-06",
+    "gen_ai.response.model": "gpt-4o",
     "gen_ai.usage.input_tokens": 1000,
     "gen_ai.usage.output_tokens": 100,
 }

@@ -64,7 +64,7 @@ def test_every_fault_of_every_file_is_said_at_once(check: Check, tmp_path: Path)
     assert "rates.yaml:8" in said
     assert "the nearest is 'multiplier'" in said
     assert "rates.yaml:5" in said
-    assert "none.json: No such file or directory" in said
+    assert "none.json: the price book can't be read: No such file" in said
 
 
 def test_a_card_that_does_not_fit_the_book_fails(check: Check) -> None:

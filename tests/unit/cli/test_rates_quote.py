@@ -400,5 +400,16 @@ def test_a_faulty_book_or_card_is_exit_3_and_no_answers(
     assert str(bad) in printed.err
 
 
+def test_the_faults_of_the_book_and_of_the_cards_are_said_together(
+    card: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card.write_text(CARD.replace("currency: USD", "currency: EUR"))
+    options = ["--rates", str(card), "--book", "/no/book.json"]
+    assert commands.main(["rates", "quote", "-", *options]) == Exit.CONFIG_INVALID
+    said = capsys.readouterr().err
+    assert "/no/book.json: the price book can't be read: No such file or directory" in said
+    assert f"{card}:5:" in said
+
+
 def test_without_a_file_it_is_a_usage_error() -> None:
     assert commands.main(["rates", "quote"]) == Exit.USAGE

@@ -13,12 +13,10 @@ import typer
 
 from costspan.cli.exits import Exit
 from costspan.cli.rates.options import Json
-from costspan.cli.rates.sources import Book
+from costspan.cli.rates.sources import Book, read_book, read_cards
 from costspan.cli.rates.vectors import Verdict, verdicts
-from costspan_pricing import PriceBook, Pricer, load_book
+from costspan_pricing import Pricer
 from costspan_pricing.ratecard.check import check_card, warn_card
-from costspan_pricing.ratecard.load import RateCardError, load_cards
-from costspan_pricing.ratecard.shape import RateCard
 
 SCHEMA = "costspan.rates.check/v1"
 
@@ -57,9 +55,9 @@ def check_command(
     """
     report = Report()
     books = [name for name in files if name.endswith(".json")]
-    loaded = [found for name in books if (found := _book(name, report))]
-    prices = _book(book, report) if book or not loaded else loaded[-1]
-    cards = _cards([name for name in files if name not in books], report)
+    loaded = [found for name in books if (found := read_book(name, report.faults))]
+    prices = read_book(book, report.faults) if book or not loaded else loaded[-1]
+    cards = read_cards([name for name in files if name not in books], report.faults)
     if prices is not None:
         for card in cards:
             report.findings += check_card(card, prices)
@@ -68,24 +66,6 @@ def check_command(
             _try_vectors(vectors or (), Pricer(prices, cards), report)
     _show(report, files, as_json=as_json)
     raise typer.Exit(report.code)
-
-
-def _book(path: str | None, report: Report) -> PriceBook | None:
-    try:
-        return load_book(path)
-    except OSError as error:
-        report.faults.append(f"{error.filename}: {error.strerror}")
-    except ValueError as error:
-        report.faults.append(str(error))
-    return None
-
-
-def _cards(paths: Sequence[str], report: Report) -> tuple[RateCard, ...]:
-    try:
-        return load_cards(paths)
-    except RateCardError as error:
-        report.faults += error.faults
-        return ()
 
 
 def _try_vectors(paths: Sequence[str], pricer: Pricer, report: Report) -> None:

@@ -24,46 +24,49 @@ Book = Annotated[
 
 
 def pricer(rates: Sequence[str] | None, book: str | None) -> Pricer:
-    """What prices by these files. Prints every fault of them and exits, if there is one."""
-    prices, found = price_book(book), cards(rates)
-    _check(found, prices)
-    return Pricer(prices, found)
+    """What prices by these files. Prints every fault of all of them and exits, if there is one.
 
-
-def _check(found: Sequence[RateCard], prices: PriceBook) -> None:
-    """A discount on another book than its contract's is a wrong price: that ends the command.
-
-    An alias of a model that the book does not have makes calls unpriced, not wrong: it is only
-    said. `rates check` fails for it.
+    A discount on another book than its contract's is a wrong price, and a fault. An alias of a
+    model that the book does not have makes calls unpriced, not wrong: it is only said here, and
+    `rates check` fails for it.
     """
-    unfit = [
-        sentence
-        for card in found
-        for sentence in check_card(card._replace(aliases=(), capacity=()), prices)
-    ]
-    if unfit:
-        _end(unfit)
-    for card in found:
+    faults: list[str] = []
+    prices, cards = read_book(book, faults), read_cards(rates or (), faults)
+    if prices is not None:
+        for card in cards:
+            faults += check_card(card._replace(aliases=(), capacity=()), prices)
+    if faults or prices is None:
+        _end(faults)
+    for card in cards:
         for sentence in check_card(card, prices):
             print(f"warning: {sentence}", file=sys.stderr)
+    return Pricer(prices, cards)
 
 
 def price_book(path: str | None) -> PriceBook:
-    """The book of `--book`, or ours."""
+    """The book of `--book`, or ours. Prints its faults and exits, if there is one."""
+    faults: list[str] = []
+    return read_book(path, faults) or _end(faults)
+
+
+def read_book(path: str | None, faults: list[str]) -> PriceBook | None:
+    """A book, or ours; None after a fault."""
     try:
         return load_book(path)
     except OSError as error:
-        _end([f"{error.filename}: {error.strerror}"])
-    except ValueError as error:
-        _end([str(error)])
+        faults.append(f"{path}: the price book can't be read: {error.strerror}")
+    except (ValueError, RecursionError) as error:
+        faults.append(str(error))
+    return None
 
 
-def cards(paths: Sequence[str] | None) -> tuple[RateCard, ...]:
-    """The rate cards of `--rates`."""
+def read_cards(paths: Sequence[str], faults: list[str]) -> tuple[RateCard, ...]:
+    """Rate cards, checked together; none after a fault."""
     try:
-        return load_cards(paths or ())
+        return load_cards(paths)
     except RateCardError as error:
-        _end(error.faults)
+        faults += error.faults
+        return ()
 
 
 def _end(faults: Iterable[str]) -> NoReturn:

@@ -21,6 +21,7 @@ from costspan_pricing import (
 
 PRICER = Pricer(load_book())
 AUTUMN = datetime(2026, 11, 1, 12, tzinfo=UTC)
+SPRING = datetime(2026, 4, 1, 12, tzinfo=UTC)  # Sonnet 4.5 still has a long-context price
 TALK = {"input": 1000, "output": 100}
 CACHED = {"input": 1000, "cache_read": 4000, "output": 100}
 WRITTEN = {"input": 1000, "cache_write_5m": 400, "cache_write_1h": 200, "output": 100}
@@ -66,8 +67,8 @@ def dollars(answer: Quote) -> str | None:
         ("gcp.gemini", "gemini-2.5-flash", CACHED, "0.00067"),  # 0.3, 0.03, 2.5
         ("gcp.gemini", "gemini-2.5-flash", TALK | {"audio_input": 1000}, "0.00155"),  # 1 audio
         ("gcp.vertex_ai", "gemini-2.5-pro", CACHED, "0.00275"),  # 1.25, 0.125, 10
-        ("deepseek", "deepseek-chat", CACHED, "0.000434"),  # 0.28, 0.028, 0.42
-        ("perplexity", "sonar", TALK, "0.0131"),  # 1, 1, 12 a thousand requests
+        ("deepseek", "deepseek-v4-pro", CACHED, "0.000946"),  # 0.66, 0.022, 1.98
+        ("perplexity", "sonar", TALK, "0.0061"),  # 1, 1, 5 a thousand requests: low search context
         ("perplexity", "sonar-deep-research", TALK | {"reasoning": 40}, "0.0026"),  # 2, 8, 3
         ("x_ai", "grok-4.5", CACHED, "0.0038"),  # 2, 0.3, 6
         ("openrouter", "anthropic/claude-sonnet-4.5", TALK, "0.0045"),  # 3, 15
@@ -89,7 +90,7 @@ def test_a_quote_shows_its_lines_and_names_its_price() -> None:
     assert [format_usd(line.usd_per_unit) for line in answer.lines] == [
         "0.0000025", "0.00000125", "0.00001"
     ]  # fmt: skip
-    assert answer.price_ref == f"{PRICER.book.ref};openai/gpt-4o;;list@0"
+    assert answer.price_ref == f"{PRICER.book.ref};openai/gpt-4o;2024-10-02T00:00:00Z;list@0"
     assert answer.model == "gpt-4o"
     assert answer.assumed == ("batch=no",)  # it has batch rates, and nobody said
 
@@ -102,7 +103,7 @@ CHANGE = datetime(2027, 1, 1, tzinfo=UTC)  # gemini-3.6-flash doubles
 @pytest.mark.parametrize(
     ("at", "usd", "since"),
     [
-        (CHANGE - timedelta(microseconds=1), "0.001125", ""),  # 0.75, 3.75
+        (CHANGE - timedelta(microseconds=1), "0.001125", "2026-08-13T00:00:00Z"),  # 0.75, 3.75
         (CHANGE, "0.00225", "2027-01-01T00:00:00Z"),  # 1.5, 7.5
         (CHANGE.astimezone(timezone(timedelta(hours=9))), "0.00225", "2027-01-01T00:00:00Z"),
     ],
@@ -144,18 +145,34 @@ def test_deepseek_changes_at_an_instant_of_the_day(at: str, usd: str) -> None:
 @pytest.mark.parametrize(
     ("at", "usd", "modifiers"),
     [
-        ("2026-11-20T01:00:00+00:00", "0.001716", ("hours:01:00-04:00",)),  # Friday: 1.32, 3.96
-        ("2026-11-20T04:00:00+00:00", "0.000858", ()),  # 0.66, 1.98
-        ("2026-11-21T01:00:00+00:00", "0.000858", ()),  # Saturday
+        ("2026-10-23T00:59:59+00:00", "0.000858", ()),  # 0.66, 1.98
+        ("2026-10-23T01:00:00+00:00", "0.001716", ("hours:01:00-04:00",)),  # Friday: 1.32, 3.96
+        ("2026-10-23T03:59:59+00:00", "0.001716", ("hours:01:00-04:00",)),
+        ("2026-10-23T04:00:00+00:00", "0.000858", ()),
+        ("2026-10-24T01:00:00+00:00", "0.000858", ()),  # Saturday
+        ("2026-10-01T01:00:00+00:00", "0.000858", ()),  # Thursday, China's National Day
     ],
 )
-def test_peak_hours_are_weekdays_and_holidays_are_a_mark(
+def test_peak_hours_are_those_of_working_days(
     at: str, usd: str, modifiers: tuple[str, ...]
 ) -> None:
     answer = quote("deepseek", "deepseek-v4-pro", TALK, at=datetime.fromisoformat(at))
 
     assert (dollars(answer), answer.modifiers) == (usd, modifiers)
-    assert answer.assumed == ("hours:public holidays not known",)
+    assert answer.assumed == ()
+
+
+def test_a_remembered_price_does_not_outlast_its_part_of_the_day() -> None:
+    pricer = Pricer(load_book())
+    instants = [datetime(2026, 10, 23, hour, tzinfo=UTC) for hour in (0, 1, 4, 3, 6, 10)]
+
+    quotes = [
+        pricer.quote(Usage(TALK), Context("deepseek", "deepseek-v4-pro", at)) for at in instants
+    ]
+
+    assert ["hours" in str(each.modifiers) for each in quotes] == [
+        False, True, False, True, True, False
+    ]  # fmt: skip
 
 
 def test_an_instant_without_zone_is_read_as_utc_and_marked() -> None:
@@ -174,19 +191,22 @@ def test_an_instant_without_zone_is_read_as_utc_and_marked() -> None:
         ("anthropic", "claude-sonnet-4-5", 199_999, "0.599997"),  # 3, over 200 000: 6
         ("anthropic", "claude-sonnet-4-5", 200_000, "0.6"),
         ("anthropic", "claude-sonnet-4-5", 200_001, "1.200006"),
-        ("x_ai", "grok-4.5", 199_999, "0.399998"),  # 2, from 200 000 on: 4
-        ("x_ai", "grok-4.5", 200_000, "0.8"),
+        ("x_ai", "grok-4", 127_999, "0.383997"),  # 3, from 128 000 on: 6
+        ("x_ai", "grok-4", 128_000, "0.768"),
     ],
 )
 def test_the_whole_prompt_is_rated_by_its_length(
     provider: str, model: str, prompt: int, usd: str
 ) -> None:
-    assert dollars(quote(provider, model, {"input": prompt})) == usd
+    assert dollars(quote(provider, model, {"input": prompt}, at=SPRING)) == usd
 
 
 def test_cached_tokens_count_for_the_tier_and_all_is_rated_anew() -> None:
     answer = quote(
-        "anthropic", "claude-sonnet-4-5", {"input": 1, "cache_read": 200_000, "output": 1000}
+        "anthropic",
+        "claude-sonnet-4-5",
+        {"input": 1, "cache_read": 200_000, "output": 1000},
+        at=SPRING,
     )
 
     assert dollars(answer) == "0.142506"  # 6, 0.6, 22.5
@@ -232,8 +252,10 @@ def test_what_a_variant_does_not_list_keeps_the_standard_rate() -> None:
         ("openai", "gpt-4o", {"batch": "perhaps"}),
         ("openai", "gpt-4o", {"speed": "fast"}),
         ("anthropic", "claude-opus-4-8", {"tier": "priority"}),
-        ("anthropic", "claude-opus-4-8", {"batch": True, "at": datetime(2026, 10, 13, tzinfo=UTC)}),
-        ("azure.ai.openai", "gpt-4o", {"tier": "priority"}),
+        ("anthropic", "claude-opus-4-8", {"batch": True, "speed": "fast"}),
+        ("anthropic", "claude-opus-4-8", {"geo": "atlantis"}),
+        ("azure.ai.openai", "gpt-4o", {"tier": "flex"}),
+        ("azure.ai.openai", "gpt-4o", {"deployment": "regional", "region": "atlantis"}),
         ("azure.ai.openai", "gpt-4o", {"deployment": "provisioned-managed"}),
     ],
 )
@@ -254,14 +276,15 @@ def test_a_context_without_rates_is_never_silently_standard(
         ("openai", "gpt-4o", {"tier": "auto"}, "tier=auto:standard"),
         ("", "gpt-4o", {}, "provider=openai"),
         ("langchain", "claude-opus-4-8", {}, "provider=anthropic"),
-        ("", "deepseek-chat", {}, "provider=deepseek"),
+        ("", "deepseek-v4-pro", {}, "provider=deepseek"),
         ("litellm", "anthropic/claude-opus-4-8", {}, "provider=anthropic"),
-        ("azure.ai.openai", "gpt-4o", {}, "provider=azure.ai.openai:price of openai"),
+        ("azure.ai.openai", "chatgpt-4o-latest", {}, "provider=azure.ai.openai:price of openai"),
+        ("azure.ai.openai", "gpt-4o", {}, "deployment=standard"),
         ("azure.ai.openai", "gpt-4o", {"region": "northeurope"},
          "region=northeurope:global list price"),
-        ("azure.ai.openai", "gpt-4o", {"deployment": "data-zone"},
-         "deployment=data-zone:global list price"),
-        ("anthropic", "claude-opus-4-8", {"geo": "us"}, "geo=us:global list price"),
+        ("azure.ai.openai", "gpt-4o", {"deployment": "data-zone"}, "region=standard"),
+        ("anthropic", "claude-opus-4-8", {}, "geo=standard"),
+        ("anthropic", "claude-haiku-4-5", {"geo": "us"}, "geo=us:global list price"),
         ("gcp.gemini", "gemini-2.5-flash-001", {},
          "model=gemini-2.5-flash-001:price of gemini-2.5-flash"),
     ],
@@ -295,7 +318,7 @@ def test_a_stated_geography_selects_the_bedrock_profile() -> None:
         ("ollama", "gpt-4o", TALK, Reason.NO_PROVIDER),
         ("openai", "gpt-99", TALK, Reason.UNKNOWN_MODEL),
         ("openai", "claude-opus-4-8", TALK, Reason.UNKNOWN_MODEL),
-        ("openai", "ft:gpt-4.1-2025-04-14:org::id", TALK, Reason.ALIAS_MISSING),
+        ("openai", "ft:gpt-99-2025-04-14:org::id", TALK, Reason.ALIAS_MISSING),
         ("azure.ai.openai", "our-deployment", TALK, Reason.ALIAS_MISSING),
         ("aws.bedrock", "arn:aws:bedrock:eu-west-1:1:application-inference-profile/abc", TALK,
          Reason.ALIAS_MISSING),

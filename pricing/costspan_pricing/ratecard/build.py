@@ -114,7 +114,7 @@ class _Builder:
             usd=usd,
             over=long.get("over") if long else None,
             usd_over=usd_over,
-            factors=entry.get("context", {}),
+            factors=self._factors(entry),
             line=entry.mark.line,
         )
         self._claim("rates", entry, rate.match, rate.span, frozenset({*usd, *usd_over}))
@@ -198,6 +198,15 @@ class _Builder:
             sentence = f"expected a price by one of {', '.join(PRICES)}, saw none"
             self._faults.add(entry.mark, entry.path, sentence)
         return found
+
+    def _factors(self, entry: Entry) -> dict[tuple[str, str], Fraction]:
+        """Without those for standard values: there the prices themselves hold."""
+        factors: dict[tuple[str, str], Fraction] = entry.get("context", {})
+        for (key, value), factor in factors.items():
+            if not value and factor != 1:
+                sentence = f"the standard {key} has the prices above: expected 1, or no factor"
+                self._faults.add(entry.at("context"), f"{entry.path}.context", sentence)
+        return {stated: factor for stated, factor in factors.items() if stated[1]}
 
     def _claim(
         self, kind: str, entry: Entry, match: Match, span: Span, units: frozenset[Unit]

@@ -6,9 +6,12 @@ What is read, the JSON Schema and the names that are suggested for a typo all fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from costspan_pricing.context import PROCESSING, facts
+from costspan_pricing.dating import EVER
 from costspan_pricing.faults import nearest, suggestion
+from costspan_pricing.quote import Context
 from costspan_pricing.ratecard.forms import (
     BOOLEAN,
     COUNT,
@@ -129,7 +132,10 @@ _CONTEXT_TEXTS = {
 
 
 def _factor(text: str) -> tuple[str, str]:
-    """`geo:us` as a key of the context and its value; `batch` alone is `batch:true`."""
+    """`geo:us` as a key of the context and its value, as a call's is read; "" = the standard one.
+
+    `batch` alone is `batch:true`.
+    """
     key, colon, value = text.strip().lower().partition(":")
     if key == "batch" and value in ("", "true"):
         return "batch", "true"
@@ -137,7 +143,11 @@ def _factor(text: str) -> tuple[str, str]:
         raise ValueError(suggestion(key, ("batch", *_CONTEXT_TEXTS)))
     if not colon or not value or set(value) & set("*?[]~, "):
         raise ValueError(f"write {key}: and one value, without a space")
-    return key, value
+    stated: dict[str, Any] = {key: value}
+    read = facts(Context("", "", EVER[0], **stated)).all
+    if PROCESSING in read:
+        raise ValueError("write batch")
+    return key, next(iter(read.values()), "")
 
 
 _FACTOR = Form(

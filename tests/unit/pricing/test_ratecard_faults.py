@@ -347,6 +347,17 @@ def test_a_list_of_names_has_an_end() -> None:
             ".context.batch:true: it stands twice",
         ),
         (
+            "usd_per_mtok: {input: 1}, ▸context: {tier:standard: 0.9}",
+            ".context: the standard tier has the prices above: expected 1, or no factor",
+        ),
+        (
+            "usd_per_mtok: {input: 1}, context: {▸deployment:GlobalBatch: 0.5}",
+            (
+                ".context.deployment:GlobalBatch: expected batch, or a key and its value such as"
+                " tier:flex, speed:fast or geo:us, saw 'deployment:GlobalBatch'; write batch"
+            ),
+        ),
+        (
             "usd_per_mtok: {input: 1}, context: {batch: ▸-0.5}",
             f".context.batch: {FACTOR} '-0.5'; it can't be negative",
         ),

@@ -205,6 +205,26 @@ def test_factors_of_a_context_are_keyed_by_key_and_value() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("deployment:DataZoneStandard", [("deployment", "data-zone")]),
+        ("deployment:Standard", [("deployment", "regional")]),
+        ("deployment:GlobalStandard", []),
+        ("tier:default", []),
+        ("geo:global", []),
+        ("batch:true", [("batch", "true")]),
+    ],
+)
+def test_a_factor_is_for_the_value_that_calls_are_read_to_have(
+    written: str, read: list[tuple[str, str]]
+) -> None:
+    """Other words for the same deployment type are one; a factor of 1 on the standard is none."""
+    body = f'usd_per_mtok: {{input: "4"}}, context: {{{written}: "1"}}'
+
+    assert read == list(rate(body).factors)
+
+
 # --- the other lists -----------------------------------------------------------------------------
 
 

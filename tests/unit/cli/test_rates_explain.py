@@ -118,7 +118,7 @@ def test_a_rate_shows_its_list_price_and_each_factor(explain: Any) -> None:
 
 def test_the_dates_between_which_the_price_holds_are_said(explain: Any) -> None:
     assert rows(explain()[1])["price"] == (
-        "in force from 2026-05-01T00:00:00Z, to 2026-12-01T00:00:00Z"
+        "in force from 2026-05-01T00:00:00Z, at least to 2026-12-01T00:00:00Z"
     )
 
 

@@ -95,7 +95,7 @@ def _found(found: Explanation, asked: Context) -> str:
 
 def _dates(found: Explanation) -> str:
     since = f"from {found.since}" if found.since else "as far back as the book knows"
-    return f"in force {since}, " + (f"to {found.until}" if found.until else "no end known")
+    return f"in force {since}, " + (f"at least to {found.until}" if found.until else "no end known")
 
 
 def _prompt(found: Explanation) -> str:

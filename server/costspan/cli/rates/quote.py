@@ -70,8 +70,8 @@ def _print_table(found: Iterable[Answer]) -> Iterator[Outcome]:
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=None)
-    for title in ("", "provider", "model", "at", "US dollars", "list", "why"):
-        table.add_column(title, no_wrap=title in ("at", "US dollars", "list"))
+    for title in ("", "model", "at", "US dollars", "list", "why"):
+        table.add_column(title, overflow="fold")
     for answer in found:
         table.add_row(*(Text(cell) for cell in _row(answer)))
         yield answer.outcome
@@ -82,8 +82,7 @@ def _row(answer: Answer) -> tuple[str, ...]:
     asked, quote = answer.line, answer.document
     return (
         str(quote.get("id", answer.number)),
-        str(asked.get("provider") or ""),
-        str(quote["model"] or asked.get("model") or ""),
+        "/".join(str(asked[key]) for key in ("provider", "model") if asked.get(key)),
         str(asked.get("at") or ""),
         quote["cost_usd"] or quote["status"],
         quote["list_cost_usd"] or "",

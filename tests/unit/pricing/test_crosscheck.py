@@ -1,4 +1,4 @@
-"""The comparison with LiteLLM's map finds what differs, and takes no disagreement without a reason."""
+"""The comparison with LiteLLM's map: what differs is found, and needs a reason."""
 
 from __future__ import annotations
 
@@ -161,8 +161,14 @@ def difference(key: str = "xai/grok-9", rate: str = "input") -> Difference:
 
 
 def reason(**said: Any) -> Reason:
-    entry = {"provider": "x-ai", "models": ("xai/*",), "because": "a reason", "checked": AT.date()}
-    return Reason(**({"verdict": "different_product"} | entry | said))
+    entry: dict[str, Any] = {
+        "provider": "x-ai",
+        "models": ("xai/*",),
+        "verdict": "different_product",
+        "because": "a reason",
+        "checked": AT.date(),
+    }
+    return Reason(**(entry | said))
 
 
 def test_a_difference_needs_a_reason() -> None:

@@ -12,13 +12,14 @@ from costspan_pricing import load_book
 
 pytest.importorskip("genai_prices")
 import import_prices
+from prices.build import build
 
 
 def test_the_importer_makes_the_committed_book_again() -> None:
-    made = import_prices.build(import_prices.CORRECTIONS)
+    made = build(import_prices.CORRECTIONS)
 
     assert import_prices.differences(made) == []
-    assert import_prices.build(import_prices.CORRECTIONS) == made
+    assert build(import_prices.CORRECTIONS) == made
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """From meters to rows of corrections: a row for each model, a variant for each set of equal rates.
 
-The standard price of a row is that of its Global deployment. Everything else is a variant: batch
-and priority, Data Zone and Regional deployments. Regions with equal rates share one. No files here.
+The standard price of a row is that of its Global deployment, if it has one. Everything else is a
+variant: batch and priority, Data Zone and Regional deployments. Regions with equal rates share one.
 """
 
 from __future__ import annotations
@@ -109,11 +109,9 @@ def _row(model: str, found: list[Meter]) -> Json:
         for mode in _MODES
         for scope in _SCOPES
     }
-    base_scope = next(scope for scope in _SCOPES if groups["", scope])
-    base = groups["", base_scope][0].rates
+    base = next(groups["", scope][0].rates for scope in _SCOPES if groups["", scope])
     variants = [
-        {"when": when, **_price(rates, threshold)}
-        for when, rates in _variants(groups, base, base_scope)
+        {"when": when, **_price(rates, threshold)} for when, rates in _variants(groups, base)
     ]
     row: Json = {"id": model}
     if names := NAMES.get(model):
@@ -148,7 +146,7 @@ def _with_partial(group: Group, groups: list[Group]) -> tuple[str, ...]:
 
 
 def _variants(
-    groups: Mapping[tuple[str, str], list[Group]], base: Rates, base_scope: str
+    groups: Mapping[tuple[str, str], list[Group]], base: Rates
 ) -> Iterator[tuple[Json, Rates]]:
     """The contexts of a row and their rates: a zone as a whole first, then its exceptions."""
     for (mode, scope), sets in groups.items():
@@ -159,7 +157,7 @@ def _variants(
             if not needed <= rates.keys():
                 continue  # a unit has no meter there: not half of a price
             when = dict(_MODES[mode])
-            if scope != base_scope:
+            if scope != "global":
                 when["deployment"] = scope
             if by_region:
                 when["region"] = list(group.regions)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -70,7 +70,26 @@ def compare(entries: Mapping[str, Mapping[str, Any]], pricer: Pricer, at: dateti
 def _answers(
     name: Named, entry: Mapping[str, Any], pricer: Pricer, at: datetime
 ) -> Iterator[Difference | str]:
-    for rate in rates(entry):
+    """With prices by the hour LiteLLM's own are those of the peak; `at` is off peak."""
+    off_peak = entry.get("off_peak_pricing")
+    if off_peak:
+        yield from _asked(name, rates(off_peak), pricer, at)
+        at = _peak(at)
+    yield from _asked(name, rates(entry), pricer, at)
+
+
+def _peak(at: datetime) -> datetime:
+    """The next working day's 02:00 UTC: DeepSeek's peak, the only one that LiteLLM has."""
+    day = at.replace(hour=2, minute=0)
+    while day.isoweekday() > 5:  # noqa: PLR2004 (Friday)
+        day += timedelta(days=1)
+    return day
+
+
+def _asked(
+    name: Named, every: Iterable[Rate], pricer: Pricer, at: datetime
+) -> Iterator[Difference | str]:
+    for rate in every:
         said: dict[str, Any] = {**name.place, **rate.context}
         context = Context(name.provider, name.model, at, **said)
         quote = pricer.quote(_usage(rate), context)

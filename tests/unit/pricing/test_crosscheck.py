@@ -80,6 +80,28 @@ def test_a_rate_that_we_lack_is_a_difference_unless_it_is_free(pricer: Pricer) -
     assert found.skipped == {"free there, no rate here": 1}
 
 
+def test_prices_by_the_hour_are_compared_at_their_hours(tmp_path: Path) -> None:
+    """LiteLLM has the peak price of 02:00 outside, that of noon inside `off_peak_pricing`."""
+    hours = {"from": "01:00", "to": "04:00", "days": "12345", "rates": {"input": "0.3"}}
+    price = {"rates": {"input": "0.15"}, "hours": [hours]}
+    book = {
+        "format": "costspan.prices/v2", "notice": "", "source": {}, "per": PER, "owners": {},
+        "providers": {"deepseek": {"models": [{"id": "deepseek-x", "prices": [price]}]}},
+    }  # fmt: skip
+    file = tmp_path / "hours.json"
+    file.write_text(json.dumps(book))
+    entry = {
+        "litellm_provider": "deepseek",
+        "input_cost_per_token": 3e-07,
+        "off_peak_pricing": {"input_cost_per_token": 1.5e-07},
+    }
+    sunday = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+    found = compare({"deepseek-x": entry}, Pricer(load_book(file)), sunday)
+
+    assert found == Comparison(2, (), {})
+
+
 def test_reasoning_is_compared_with_the_rate_that_it_is_billed_at(pricer: Pricer) -> None:
     assert compared(pricer, output_cost_per_reasoning_token=1.5e-05).agree == 1
 

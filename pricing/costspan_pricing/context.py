@@ -87,7 +87,7 @@ def facts(context: Context) -> Facts:
         (SPEED, context.speed, strict),
         (SEARCH, context.search, strict),
         (GEO, context.geo, place),
-        (REGION, context.region, place),
+        (REGION, context.region.replace(" ", ""), place),  # Azure's portal says `East US 2`
         (DEPLOYMENT, deployment.type, place),
     ):
         value = stated.strip().lower()

@@ -14,6 +14,7 @@ from costspan_pricing.naming import (
     names,
     needs_alias,
     routed,
+    unrevised,
 )
 from costspan_pricing.quote import Context, Reason
 
@@ -90,6 +91,10 @@ def _find_at(book: PriceBook, provider: str, model: str, geo: str) -> Sku:
             if seller is not catalogue:
                 marks.append(f"provider={provider}:price of {seller.provider}")
             return Sku(catalogue.provider, seller.provider, found, tuple(marks), provider)
+    undated = _undated(catalogue, model, geo) if catalogue.provider == "aws" else None
+    if undated is not None:
+        mark = f"model={model}:price of {undated.id}"
+        return Sku(catalogue.provider, catalogue.provider, undated, (mark,), provider)
     alias = needs_alias(catalogue.provider, model)
     raise Unpriced(Reason.ALIAS_MISSING if alias else Reason.UNKNOWN_MODEL)
 
@@ -100,6 +105,20 @@ def _row(catalogue: Catalogue, name: str) -> Model | None:
     if found is None or catalogue.lists(name) or meant(found, name):
         return found
     return next((model for model in catalogue.models if meant(model, name)), None)
+
+
+def _undated(catalogue: Catalogue, model: str, geo: str) -> Model | None:
+    """The one Bedrock model whose id, without date and revision, is a name of the model."""
+    for name, _ in names(catalogue.provider, model, geo):
+        found = {
+            row.id: row
+            for row in catalogue.models
+            for clause in row.match or (f"={row.id}",)
+            if isinstance(clause, str) and unrevised(clause[1:].lower()) == name
+        }
+        if len(found) == 1:
+            return next(iter(found.values()))
+    return None
 
 
 def _fallbacks(book: PriceBook, catalogue: Catalogue) -> list[Catalogue]:

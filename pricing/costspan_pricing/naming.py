@@ -119,6 +119,11 @@ def spellings(provider: str, model: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def unrevised(name: str) -> str:
+    """A Bedrock id without its revision and its date: anthropic.claude-sonnet-4-5."""
+    return _SNAPSHOT.sub("", _BEDROCK_VERSION.sub("", name))
+
+
 def needs_alias(provider: str, model: str) -> bool:
     """Whether an unresolved name is one that only its owner can translate."""
     lowered = model.strip().lower()

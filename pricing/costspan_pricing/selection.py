@@ -17,6 +17,7 @@ from costspan_pricing.context import (
     KEYS,
     PROVISIONED,
     REGION,
+    SEARCH,
     Facts,
     Unpriced,
     unsaid,
@@ -51,7 +52,11 @@ def select(book: PriceBook, sku: Sku, facts: Facts, at: datetime) -> Selected:
         and _satisfied(uplift.when, facts.all)
     )
     covered = {*taken, *(key for uplift in uplifts for key in uplift.when)}
-    missing = [f"{key}={value}" for key, value in facts.strict.items() if key not in covered]
+    missing = [
+        f"{key}={value}"
+        for key, value in facts.strict.items()
+        if key not in covered and (key != SEARCH or _priced_by(sku, SEARCH))
+    ]
     if missing:
         raise Unpriced(Reason.UNKNOWN_CONTEXT, *missing)
     # a place with rates of its own, but not for this tier, does not cost what others do
@@ -116,6 +121,11 @@ def _fits(values: str | tuple[str, ...], value: str) -> bool:
     return any(fnmatchcase(value, pattern) for pattern in patterns)
 
 
+def _priced_by(sku: Sku, key: str) -> bool:
+    """Whether some rates of the row depend on a circumstance."""
+    return any(key in variant.when for variant in sku.model.variants)
+
+
 def _indifferent(catalogue: Catalogue | None, sku: Sku, key: str, value: str) -> bool:
     """Whether a place that the row has no rates for may cost what the list says."""
     if value == PROVISIONED:
@@ -125,8 +135,7 @@ def _indifferent(catalogue: Catalogue | None, sku: Sku, key: str, value: str) ->
         return True
     if key == DEPLOYMENT:
         return False  # they differ for every model, so that the list price would be wrong
-    own = any(key in each.when for each in sku.model.variants)
-    return not own and any(_fits(values, value) for values in known)
+    return not _priced_by(sku, key) and any(_fits(values, value) for values in known)
 
 
 def _unsaid(book: PriceBook, sku: Sku, facts: Facts) -> Iterator[str]:

@@ -144,3 +144,21 @@ def test_every_id_of_the_book_finds_its_own_row() -> None:
             literal = [clause for clause in model.match if clause[0] == "="]
             if not model.match or f"={model.id.lower()}" in literal:
                 assert sku(provider, model.id).model.id == model.id
+
+
+@pytest.mark.parametrize(
+    ("model", "geo", "priced"),
+    [
+        ("us.anthropic.claude-sonnet-4-5", "", "regional.anthropic.claude-sonnet-4-5"),
+        ("global.anthropic.claude-sonnet-4-5", "", "global.anthropic.claude-sonnet-4-5"),
+        ("anthropic.claude-sonnet-4-5", "global", "global.anthropic.claude-sonnet-4-5"),
+        ("anthropic.claude-sonnet-4-5", "", "regional.anthropic.claude-sonnet-4-5"),
+    ],
+)
+def test_a_bedrock_id_without_its_date_is_the_only_model_that_it_can_be(
+    model: str, geo: str, priced: str
+) -> None:
+    found = find(BOOK, Context("aws", model, AUTUMN, geo=geo))
+
+    assert found.model.id == f"{priced}-20250929-v1:0"
+    assert f"model={model}:price of {found.model.id}" in found.assumed

@@ -386,3 +386,15 @@ def test_a_rate_that_repeats_is_rounded_once_per_line() -> None:
 
     assert answer.total == 1_111_111_111_111_111  # 0.04 x 100 / 3600, to the atto
     assert answer.lines[0].usd_per_unit == 11_111_111_111_111
+
+
+def test_a_search_size_matters_only_where_it_has_a_price() -> None:
+    assert dollars(quote("openai", "gpt-5", TALK, search="medium")) == "0.00225"  # 1.25, 10
+    assert dollars(quote("perplexity", "sonar", TALK, search="high")) == "0.0131"  # 12 a thousand
+    assert quote("perplexity", "sonar", TALK, search="vast").reason == Reason.UNKNOWN_CONTEXT
+
+
+def test_a_region_may_be_written_as_azures_portal_writes_it() -> None:
+    spoken = quote("azure", "gpt-4.1", TALK, deployment="Standard", region="North Europe")
+
+    assert dollars(spoken) == "0.003696"  # 2.64, 10.56

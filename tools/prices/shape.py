@@ -102,7 +102,7 @@ class Hours(_Strict, frozen=True, kw_only=True, rename={"start": "from", "end": 
 
 
 class Price(_Dated, frozen=True, kw_only=True):
-    """A standard price."""
+    """A standard price. Empty `rates`: sold then, but no source says for how much."""
 
     rates: Rates
     bands: tuple[Band, ...] = ()
@@ -110,7 +110,7 @@ class Price(_Dated, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_rates(self.rates)
+        check_rates(self.rates, empty=True)
         _check_bands(self.bands)
 
 

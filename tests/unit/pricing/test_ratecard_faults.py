@@ -369,6 +369,21 @@ def test_the_prices_of_a_rate(keys: str, fault: str) -> None:
     assert found == [f"{place}: rates[0]{fault}"]
 
 
+def test_each_wrong_key_of_a_context_is_a_fault_of_its_own() -> None:
+    found = faults("rates: [{match: {}, usd_per_mtok: {input: 1}, context: {a: 1, b: 1}}]\n")
+
+    assert len(found) == 2
+    assert all("expected batch, or a key and its value" in each for each in found)
+
+
+@pytest.mark.parametrize("match", ["match:▸ ", "match: ▸null", "match: ▸~"])
+def test_a_required_mapping_is_there(match: str) -> None:
+    """{} says every call; nothing at all is more often forgotten."""
+    place, found = pointed(f"discounts: [{{{match}, multiplier: 1}}]\n")
+
+    assert found == [f"{place}: discounts[0].match: expected a mapping, saw nothing"]
+
+
 @pytest.mark.parametrize(
     ("rate", "path"),
     [
@@ -429,109 +444,3 @@ def test_a_contract_begins_before_it_ends() -> None:
             " saw 2027-01-01T00:00:00+00:00 and 2026-01-01T00:00:00+00:00"
         )
     ]
-
-
-# --- entries that set the same price -------------------------------------------------------------
-
-GPT = "match: {provider: openai, model: [gpt-4o, gpt-4.1]}"
-OTHER = "match: {provider: openai, model: [o3, gpt-4.1]}"
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "what"),
-    [
-        ("usd_per_mtok: {input: 2}", "usd_per_mtok: {input: 3}", " for input"),
-        ("usd_per_mtok: {input: 2}", "usd_per_ktok: {output: 3, input: 1}", " for input"),
-        ("usd_per_mtok: {input: 2}", "usd_per_mtok: {output: 3}", None),
-        (
-            "to: 2026-07-01, usd_per_mtok: {input: 2}",
-            "from: 2026-07-01, usd_per_mtok: {input: 3}",
-            None,
-        ),
-        (
-            "to: 2026-07-02, usd_per_mtok: {input: 2}",
-            "from: 2026-07-01, usd_per_mtok: {input: 3}",
-            " for input",
-        ),
-        (
-            "usd_per_mtok: {output: 2}, long_context: {over: 9, usd_per_mtok: {input: 3}}",
-            "usd_per_mtok: {input: 3}",
-            " for input",
-        ),
-    ],
-)
-def test_two_rates_do_not_set_one_price_at_one_time(
-    first: str, second: str, what: str | None
-) -> None:
-    """One name in both lists is enough."""
-    body = f"{IN_2026}rates:\n  - {{{GPT}, {first}}}\n  - {{{OTHER}, {second}}}\n"
-
-    if what is None:
-        assert "expected" in faults(body + "currency: EUR\n")[0]
-        assert len(faults(body + "currency: EUR\n")) == 1
-    else:
-        assert faults(body) == [
-            (
-                f"6:5: rates[1]: the same names at the same time as rates[0] in line 5{what}:"
-                " keep one of them"
-            )
-        ]
-
-
-@pytest.mark.parametrize(
-    ("body", "path", "what"),
-    [
-        (
-            (
-                "discounts:\n  - {match: {}, multiplier: 0.9}\n"
-                "  - {match: {}, multiplier: 0.8, applies_to: [output, web_search]}\n"
-            ),
-            "discounts",
-            " for output",
-        ),
-        (
-            "aliases:\n  - {model: a, sku: x/y}\n  - {model: [b, A], sku: x/z}\n",
-            "aliases",
-            "",
-        ),
-        ("capacity:\n  - {match: {model: a}}\n  - {match: {model: a}}\n", "capacity", ""),
-        (
-            "showback:\n  - {match: {}, multiplier: 1}\n  - {match: {}, multiplier: 2}\n",
-            "showback",
-            "",
-        ),
-    ],
-)
-def test_nor_do_two_entries_of_another_kind(body: str, path: str, what: str) -> None:
-    assert faults(body) == [
-        (
-            f"5:5: {path}[1]: the same names at the same time as {path}[0] in line 4{what}:"
-            " keep one of them"
-        )
-    ]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        # one that stacks is meant to apply together with another
-        (
-            "discounts:\n  - {match: {}, multiplier: 0.9}\n"
-            "  - {match: {}, multiplier: 0.8, stack: true}\n"
-        ),
-        (
-            "discounts:\n  - {match: {}, multiplier: 0.9}\n"
-            "  - {match: {}, multiplier: 0.8, applies_to: web_search}\n"
-        ),
-        (
-            "showback:\n  - {match: {resource: {team: a}}, multiplier: 1}\n"
-            "  - {match: {resource: {team: b}}, multiplier: 2}\n"
-        ),
-        "aliases:\n  - {model: a, sku: x/y}\n  - {provider: azure, model: a, sku: x/z}\n",
-    ],
-)
-def test_entries_that_differ_in_what_they_are_for_are_no_conflict(body: str) -> None:
-    only = faults(body + "currency: EUR\n")
-
-    assert len(only) == 1
-    assert "currency" in only[0]

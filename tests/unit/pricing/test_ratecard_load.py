@@ -136,6 +136,13 @@ def test_an_entry_without_dates_has_those_of_the_contract() -> None:
     ]
 
 
+def test_an_entry_may_have_exactly_the_dates_of_the_contract() -> None:
+    same = "from: 2026-01-01, to: 2027-01-01T00:00:00Z"
+    body = f"{EFFECTIVE}discounts: [{{match: {{}}, multiplier: '1', {same}}}]\n"
+
+    assert card(body).discounts[0].span == YEAR
+
+
 def test_a_span_is_half_open() -> None:
     assert YEAR.holds(YEAR.start)
     assert not YEAR.holds(YEAR.end)
@@ -276,6 +283,13 @@ def test_a_discount_moves_tokens_unless_it_says_otherwise(
     assert (discount.multiplier, discount.units) == (Fraction(82, 100), units)
 
 
+@pytest.mark.parametrize("text", ["10", "10.00", "0.000000000000000001"])
+def test_a_multiplier_may_be_ten_and_anything_above_zero(text: str) -> None:
+    discount = card(f"discounts: [{{match: {{}}, multiplier: '{text}'}}]").discounts[0]
+
+    assert Fraction(text) == discount.multiplier
+
+
 def test_discounts_stack_only_if_they_say_so() -> None:
     two = card(
         "discounts:\n  - {match: {}, multiplier: 0.9}\n"
@@ -353,6 +367,14 @@ def test_the_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     )
 
 
+def test_a_file_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "card.yaml"
+    path.write_bytes(HEAD.encode() + b"owner: \xff\n")
+
+    with pytest.raises(RateCardError, match="expected UTF-8 text, saw byte 0xff"):
+        load_card(path)
+
+
 def test_two_cards_have_two_ids(tmp_path: Path) -> None:
     paths = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
     for path in paths:
@@ -360,36 +382,3 @@ def test_two_cards_have_two_ids(tmp_path: Path) -> None:
 
     with pytest.raises(RateCardError, match=r"b\.yaml:2:1: id: the id 'acme' is already that of"):
         load_cards(paths)
-
-
-ONE = "rates: [{match: {provider: openai, model: gpt-4o}, usd_per_mtok: {input: '2'}}]\n"
-
-
-@pytest.mark.parametrize(
-    ("other", "conflict"),
-    [
-        (ONE, True),
-        ("effective: {from: 2026-06-01}\n" + ONE, True),
-        ("effective: {from: 2027-01-01}\n" + ONE, False),  # after the first one
-        ("applies_to: {resource: {team: a}}\n" + ONE, False),  # another scope
-        (ONE.replace("input", "output"), False),
-        (ONE.replace("openai", "azure"), False),
-        (ONE.replace("gpt-4o", "gpt-4*"), False),  # less specific
-        ("discounts: [{match: {provider: openai, model: gpt-4o}, multiplier: 0.9}]\n", False),
-    ],
-)
-def test_two_cards_do_not_set_one_price(tmp_path: Path, other: str, *, conflict: bool) -> None:
-    """The same names, at the same time, in the same scope, for the same unit."""
-    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
-    first.write_text(HEAD + EFFECTIVE + ONE)
-    second.write_text(HEAD.replace("acme", "other") + other)
-
-    if not conflict:
-        assert len(load_cards([first, second])) == 2
-        return
-    with pytest.raises(RateCardError) as caught:
-        load_cards([first, second])
-    (fault,) = caught.value.faults
-    assert fault.startswith(str(second))
-    assert f"as rates[0] in {first}:4:" in fault
-    assert "for input" in fault

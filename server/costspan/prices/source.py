@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from costspan.clock import Clock
@@ -46,7 +47,9 @@ class PriceSource:
         self._changed: Fingerprint | None = None  # seen once, to be read when it is seen again
         self._faults: tuple[str, ...] = ()
         self._install: Callable[[Prices], None] = lambda _prices: None
-        self._wake, self._stopping = threading.Event(), False
+        # of its kind the only one that a signal handler may use while its thread does
+        self._asked: SimpleQueue[None] = SimpleQueue()
+        self._stopping = False
         self._thread: threading.Thread | None = None
         for result in ("success", "failure"):
             telemetry.price_reloads.add(0, result)
@@ -62,13 +65,13 @@ class PriceSource:
 
     def stop(self) -> None:
         self._stopping = True
-        self._wake.set()
+        self._asked.put(None)
         if self._thread is not None:
             self._thread.join(_STOP_TIMEOUT)
 
     def ask(self) -> None:
         """Read the files again now, changed or not. Returns at once; fit for a signal handler."""
-        self._wake.set()
+        self._asked.put(None)
 
     def state(self) -> State:
         facts = {
@@ -83,8 +86,11 @@ class PriceSource:
     def _run(self) -> None:
         while not self._stopping:
             pause = self._interval if self._changed is None else min(_SETTLED, self._interval)
-            asked = self._wake.wait(pause or None)
-            self._wake.clear()
+            try:
+                self._asked.get(timeout=pause or None)
+                asked = True
+            except Empty:
+                asked = False
             if not self._stopping:
                 self._look(asked=asked)
 
@@ -133,8 +139,8 @@ class PriceSource:
         for fault in faults:
             _log.error("prices: %s", fault)
         _log.error("the prices read before stay in force: %s", self.prices)
-        self._telemetry.price_reloads.add(1, "failure")
         self._telemetry.prices_successful.set(0)
+        self._telemetry.price_reloads.add(1, "failure")  # last: who waits for it finds the rest
 
     def _age(self) -> Mapping[Gauge, Mapping[Labels, float]]:
         """The age of the book, if it says of when it is."""

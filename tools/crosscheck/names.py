@@ -25,7 +25,7 @@ PROVIDERS: Mapping[str, tuple[str, str]] = {
     "deepseek": ("deepseek", "deepseek/"),
     "elevenlabs": ("elevenlabs", "elevenlabs/"),
     "fireworks_ai": ("fireworks", "fireworks_ai/"),
-    "gemini": ("google", "gemini/"),
+    "gemini": ("gcp.gemini", "gemini/"),
     "github_copilot": ("github-copilot", "github_copilot/"),
     "groq": ("groq", "groq/"),
     "meta": ("meta", "meta/"),
@@ -68,7 +68,7 @@ def named(key: str, litellm_provider: str) -> Named | None:
     if _NOT_BY_TOKEN.search(f"/{key}"):
         return None
     if litellm_provider.startswith(_VERTEX):
-        return Named("google", key.removeprefix("vertex_ai/"), {})
+        return Named("gcp.vertex_ai", key.removeprefix("vertex_ai/"), {})
     if litellm_provider not in PROVIDERS:
         return None
     provider, prefix = PROVIDERS[litellm_provider]

@@ -25,6 +25,7 @@ class Rows:
         self.rows = rows
         self.notes: list[str] = []
         self._corrected: dict[str, str] = {}  # id -> where its entry stands
+        self._claimed: dict[str, str] = {}  # literal name -> the id of the row that claims it
 
     def named(self, globs: Sequence[str]) -> list[Json]:
         """The rows that a list of ids and globs names. Raises ValueError if one names none."""
@@ -53,11 +54,15 @@ class Rows:
                 raise ValueError("there is no such row: expected `prices`, got none")
             row = {"id": entry.id}
             self.rows.insert(0, row)
+            if entry.match is None:
+                self._claim(row, f"={entry.id.lower()}")
             done = "added"
         else:
             done = "corrected"
         if entry.match is not None:
             row["match"] = list(entry.match)
+            for clause in entry.match:
+                self._claim(row, clause)
         if entry.prices is not None:
             row["prices"] = [price_json(price) for price in entry.prices]
         if entry.variants:
@@ -92,14 +97,32 @@ class Rows:
             raise ValueError(f"no model of {self.provider} is called {entry.model!r}")
         for name in entry.names:
             clause = f"={name.lower()}"
-            moved = [_take(other, clause) for other in self.rows if other is not row]
+            moved = self._claim(row, clause)
             row.setdefault("match", [f"={row['id'].lower()}"])
             if clause not in row["match"]:
                 row["match"].append(clause)
-            elif not any(moved):
+            elif not moved:
                 raise ValueError(f"{entry.model} already has the name {name!r}")
         _in_book_order(row)
         self.notes.append(f"named {entry.model}: {' '.join(entry.names)}: {_words(entry.because)}")
+
+    def _claim(self, row: Json, clause: str | Sequence[str]) -> bool:
+        """Take a literal name away from every other row; one without a name left goes."""
+        if isinstance(clause, str) and not clause.startswith("="):
+            return False
+        owner = self._claimed.setdefault(str(clause), row["id"])
+        if owner != row["id"]:
+            raise ValueError(f"{clause[1:]!r} is claimed by {owner} too")
+        others = [other for other in self.rows if other is not row and clause in _clauses(other)]
+        for other in others:
+            rest = [each for each in _clauses(other) if each != clause]
+            if rest:
+                other["match"] = rest
+                _in_book_order(other)
+            else:
+                self.rows.remove(other)
+                self.notes.append(f"removed {other['id']}: its name means {row['id']}")
+        return bool(others)
 
 
 def check_amendments(entries: Sequence[Placed[Amend]], rows: Rows) -> None:
@@ -207,15 +230,9 @@ def times(rate: str, factor: str) -> str:
     return plain(Decimal(rate) * Decimal(factor))
 
 
-def _take(row: Json, clause: str) -> bool:
-    """Take a literal name away from a row that has it."""
-    match = row.get("match", [f"={row['id'].lower()}"])
-    if clause not in match:
-        return False
-    if len(match) == 1:
-        raise ValueError(f"{clause[1:]!r} is the only name of {row['id']}: correct that row")
-    row["match"] = [each for each in match if each != clause]
-    return True
+def _clauses(row: Json) -> list[Any]:
+    """What a row matches; without clauses its id."""
+    return list(row.get("match", [f"={row['id'].lower()}"]))
 
 
 def _in_book_order(row: Json) -> None:

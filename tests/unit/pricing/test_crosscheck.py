@@ -148,11 +148,11 @@ def test_bands_in_a_list_are_read_too() -> None:
     ("key", "litellm_provider", "expected"),
     [
         ("gpt-4o", "openai", ("openai", "gpt-4o", {})),
-        ("gemini/gemini-2.5-pro", "gemini", ("google", "gemini-2.5-pro", {})),
+        ("gemini/gemini-2.5-pro", "gemini", ("gcp.gemini", "gemini-2.5-pro", {})),
         (
             "vertex_ai/claude-opus-4@1",
             "vertex_ai-anthropic_models",
-            ("google", "claude-opus-4@1", {}),
+            ("gcp.vertex_ai", "claude-opus-4@1", {}),
         ),
         ("azure/gpt-4.1", "azure", ("azure", "gpt-4.1", {})),
         (

@@ -160,10 +160,6 @@ def corrected(folder: Path, text: str, name: str = "acme") -> dict[str, Any]:
             ),
             'acme.yaml:4: plain-1 already has a factor for {"geo": "us"} then',
         ),
-        (
-            "aliases:\n- {model: plain-1, names: [long-1, long-latest], $R}",
-            "'long-latest' is the only name of long-1",
-        ),
         ("aliases:\n- {model: plain-1, names: [plain-1], $R}", "already has the name"),
         ("calendars: {china: [2026-10-02, 2026-10-01]}", "calendar china: expected dates in order"),
         (
@@ -176,6 +172,14 @@ def corrected(folder: Path, text: str, name: str = "acme") -> dict[str, Any]:
         (
             "models:\n- {id: plain-1, $R}\n- {id: plain-1, $R}",
             "acme.yaml:4: plain-1 has an entry already, at acme.yaml:3",
+        ),
+        (
+            (
+                "aliases:\n"
+                "- {model: plain-1, names: [new-1], $R}\n"
+                "- {model: long-1, names: [New-1], $R}"
+            ),
+            "acme.yaml:4: 'new-1' is claimed by plain-1 too",
         ),
         ("provider: acme", "acme.yaml:2: the key 'provider' stands twice"),
         ("new: true", "acme.yaml:1: acme is in genai-prices: it can't be `new: true`"),
@@ -463,6 +467,18 @@ def test_a_name_moves_to_the_row_that_has_it_now(tmp_path: Path) -> None:
     content = corrected(tmp_path, text)
     assert content["plain-1"]["match"] == ["=plain-1", "=long-latest", "=plain-one"]
     assert content["long-1"]["match"] == ["=long-1"]
+
+
+def test_a_row_without_a_name_of_its_own_goes(tmp_path: Path) -> None:
+    """The names of long-1 mean plain-1 now, by its clauses or as more names."""
+    for text in (
+        "aliases:\n- {model: plain-1, names: [long-1, long-latest], $R}",
+        "models:\n- {id: plain-1, $R, match: ['=plain-1', '=long-1', '=long-latest']}",
+    ):
+        content = corrected(tmp_path, text)
+
+        assert [row["id"] for row in content["models"]] == ["plain-1"]
+        assert content["plain-1"]["match"] == ["=plain-1", "=long-1", "=long-latest"]
 
 
 def test_a_provider_may_have_several_files(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def test_the_examples_fit_the_shipped_book(path: Path) -> None:
         "azure/gpt-4o",
         "gcp.vertex_ai/gemini-2.5-pro",
         "aws/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "aws/us.anthropic.claude-sonnet-4-5",
         "fireworks/accounts/fireworks/models/deepseek-r1-0528",
     ],
 )

@@ -301,6 +301,15 @@ def _start(dated: types.PriceVariant | types.ConditionalPrice) -> datetime:
 
 def names(row: Row) -> Iterator[str]:
     """Names that mean this row and no other: its literal ones, then the text of its patterns."""
+    return (n for n in _own(row) if n.lower() not in row.elsewhere and _first(row, n))
+
+
+def gone(row: Row) -> bool:
+    """Whether corrections gave all its names to other rows."""
+    return {name.lower() for name in _own(row)} <= row.elsewhere
+
+
+def _own(row: Row) -> list[str]:
     if "match" in row.entry:
         clauses = [clause for clause in row.entry["match"] if isinstance(clause, str)]
         texts = [clause[1:] for clause in clauses if clause[0] in "=^*$"]
@@ -310,9 +319,7 @@ def names(row: Row) -> Iterator[str]:
         own = row.model.is_match(row.id)
     else:
         texts, own = [], True
-    for name in ([row.id] if own else []) + texts:
-        if name.lower() not in row.elsewhere and _first(row, name):
-            yield name
+    return ([row.id] if own else []) + texts
 
 
 def _texts(match: Any) -> Iterator[str]:

@@ -225,7 +225,7 @@ def test_the_thread_survives_whatever_the_files_hold(
     bench.mounted.update(acme=discount("0.5", revision=9))
 
     assert installed.wait(10)
-    assert ["9"] == bench.revisions()
+    assert {"9"} == set(bench.revisions())  # read again for every question that was asked
 
 
 def test_an_interval_of_0_looks_only_when_asked(tmp_path: Path) -> None:

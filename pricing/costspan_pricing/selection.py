@@ -15,6 +15,7 @@ from costspan_pricing.context import (
     DEPLOYMENT,
     GEO,
     KEYS,
+    PLATFORM,
     PROVISIONED,
     REGION,
     SEARCH,
@@ -42,8 +43,8 @@ def select(book: PriceBook, sku: Sku, facts: Facts, at: datetime) -> Selected:
     """The variant and the uplifts of a row for a call. Raises Unpriced for what has no rate."""
     satisfied = _satisfied_variants(sku, facts)
     variant = _weightiest(satisfied, facts, at)
-    taken = variant.when.keys() if variant is not None else frozenset()
-    # a variant's own rates hold its circumstances already
+    # a variant's own rates hold its circumstances already; who ran the call is none of those
+    taken = variant.when.keys() - {PLATFORM} if variant is not None else frozenset()
     uplifts = tuple(
         uplift
         for uplift in uplifts_of(book, sku)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -34,34 +34,39 @@ class Call(NamedTuple):
 def ask(book: PriceBook, cards: Sequence[RateCard], context: Context, at: datetime) -> Call:
     """The question with its aliases resolved and its row found, as far as there is one."""
     here = tuple(card for card in cards if applies(card, at, context.resource))
-    provider = canonical_provider(context.provider)
-    names = _names(provider, context.model, context.resource)
+    names = _names(context)
     renamed: tuple[str, ...] = ()
     renamer: tuple[str, ...] = ()
     if found := _alias(here, names):
         card, alias = found
+        if _row(book, context)[0] is not None:
+            # a deployment called gpt-4o that is a gpt-4.1: prices for gpt-4o are not meant
+            names = names._replace(models=())
         stated: dict[str, Any] = dict(alias.context)
         context = msgspec.structs.replace(
             context, provider=alias.provider, model=alias.model, **stated
         )
         renamed, renamer = (f"alias:{alias.provider}/{alias.model}",), (card.ref,)
-    sku, lost = None, None
-    try:
-        sku = find(book, context)
-    except Unpriced as why:
-        lost = why
+    sku, lost = _row(book, context)
     if sku is not None:
-        target = _names(canonical_provider(context.provider), context.model, context.resource)
         ids = (sku.model.id.lower(), f"{sku.provider}/{sku.model.id}".lower())
-        models = dict.fromkeys((*names.models, *target.models, *ids))
-        canonical = target.canonical or provider
-        names = Names(canonical, sku.place, tuple(models), context.resource)
+        models = dict.fromkeys((*names.models, *_names(context).models, *ids))
+        names = Names(sku.platform, sku.place, tuple(models), context.resource)
     return Call(context, names, here, at, renamed, renamer, sku, lost)
 
 
-def _names(canonical: str, model: str, resource: Mapping[str, str]) -> Names:
+def _row(book: PriceBook, context: Context) -> tuple[Sku | None, Unpriced | None]:
+    """The row of the book, or why there is none."""
+    try:
+        return find(book, context), None
+    except Unpriced as why:
+        return None, why
+
+
+def _names(context: Context) -> Names:
+    canonical = canonical_provider(context.provider)
     place = book_provider(canonical)
-    return Names(canonical, place, spellings(place, model), resource)
+    return Names(canonical, place, spellings(place, context.model), context.resource)
 
 
 def _alias(cards: Iterable[RateCard], names: Names) -> tuple[RateCard, Alias] | None:

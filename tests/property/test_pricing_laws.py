@@ -32,7 +32,7 @@ MODELS = [
     ("anthropic", "claude-opus-4-8"),
     ("anthropic", "claude-sonnet-4-5"),
     ("aws.bedrock", "us.anthropic.claude-opus-4-8-v1:0"),
-    ("gcp.gemini", "gemini-2.5-flash"),
+    ("gcp.gemini", "gemini-3.5-flash"),
     ("deepseek", "deepseek-v4-pro"),
     ("x_ai", "grok-4.5"),
     ("perplexity", "sonar-deep-research"),

@@ -294,6 +294,21 @@ def test_a_deployment_is_what_its_owner_says(book: PriceBook) -> None:
     assert ask(book, ALIAS, "azure/test-4").reason == Reason.ALIAS_MISSING
 
 
+def test_prices_of_a_model_are_not_meant_for_a_deployment_of_that_name(book: PriceBook) -> None:
+    """Azure lets its users call a deployment of GPT-4.1 `claude-opus-5`, or `gpt-6`."""
+    terms = """
+aliases: [{provider: openai, model: gpt-6, sku: azure/gpt-4.1}]
+discounts: [{match: {model: gpt-6}, multiplier: "0.5"}]
+"""
+    assert dollars(ask(book, terms, "openai/gpt-6").total) == "0.0028"  # 2, 8: no discount
+
+
+def test_a_price_may_be_agreed_for_the_name_of_a_deployment(book: PriceBook) -> None:
+    terms = ALIAS + "discounts: [{match: {provider: azure, model: 'prod-*'}, multiplier: '0.5'}]"
+
+    assert dollars(ask(book, terms, "azure/prod-4").total) == "0.00154"  # 2.2, 8.8 x 0.5
+
+
 @pytest.mark.parametrize(
     ("resource", "usd"),
     [

@@ -1,7 +1,8 @@
 """Laws of money, usage and quotes.
 
 Additivity holds only below the first long-context threshold (a longer prompt is rated anew) and
-for rates that do not repeat (whose lines are rounded once each).
+for rates that do not repeat (whose lines are rounded once each), without bounds (Gemini 2.x bills
+one grounding a call, however many searches it took).
 """
 
 from datetime import UTC, datetime

@@ -82,6 +82,7 @@ def _find_at(book: PriceBook, provider: str, model: str, geo: str) -> Sku:
     catalogue = book.catalogue(book_provider(provider))
     if catalogue is None:
         raise Unpriced(Reason.NO_PROVIDER, f"not in the book:{provider}")
+    platform = _platform(provider, model)
     for seller in (catalogue, *_fallbacks(book, catalogue)):
         for name, mark in names(catalogue.provider, model, geo):
             found = _row(seller, name)
@@ -90,13 +91,20 @@ def _find_at(book: PriceBook, provider: str, model: str, geo: str) -> Sku:
             marks = [mark] if mark else []
             if seller is not catalogue:
                 marks.append(f"provider={provider}:price of {seller.provider}")
-            return Sku(catalogue.provider, seller.provider, found, tuple(marks), provider)
+            return Sku(catalogue.provider, seller.provider, found, tuple(marks), platform)
     undated = _undated(catalogue, model, geo) if catalogue.provider == "aws" else None
     if undated is not None:
         mark = f"model={model}:price of {undated.id}"
-        return Sku(catalogue.provider, catalogue.provider, undated, (mark,), provider)
+        return Sku(catalogue.provider, catalogue.provider, undated, (mark,), platform)
     alias = needs_alias(catalogue.provider, model)
     raise Unpriced(Reason.ALIAS_MISSING if alias else Reason.UNKNOWN_MODEL)
+
+
+def _platform(provider: str, model: str) -> str:
+    """Who ran the call, canonical. A name may say it closer than the provider: vertex_ai/gemini."""
+    canonical = canonical_provider(provider) or provider
+    named = evident_provider(model.strip().lower())
+    return named if named and book_provider(named) == book_provider(canonical) else canonical
 
 
 def _row(catalogue: Catalogue, name: str) -> Model | None:

@@ -158,7 +158,7 @@ def test_bands_in_a_list_are_read_too() -> None:
         (
             "azure/eu/gpt-4.1",
             "azure",
-            ("azure", "gpt-4.1", {"deployment": "data-zone", "geo": "eu"}),
+            ("azure", "gpt-4.1", {"deployment": "data-zone", "region": "westeurope"}),
         ),
         ("us.amazon.nova-pro-v1:0", "bedrock", ("aws", "us.amazon.nova-pro-v1:0", {})),
         (

@@ -162,3 +162,20 @@ def test_a_bedrock_id_without_its_date_is_the_only_model_that_it_can_be(
 
     assert found.model.id == f"{priced}-20250929-v1:0"
     assert f"model={model}:price of {found.model.id}" in found.assumed
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "platform"),
+    [
+        ("gcp.vertex_ai", "gemini-2.5-pro", "gcp.vertex_ai"),
+        ("gcp.gemini", "gemini-2.5-pro", "gcp.gemini"),
+        ("google", "gemini-2.5-pro", "gcp.gemini"),
+        ("google", "publishers/google/models/gemini-2.5-pro", "gcp.vertex_ai"),
+        ("google", "vertex_ai/gemini-2.5-pro", "gcp.vertex_ai"),
+        ("", "gemini-2.5-pro", "gcp.gemini"),
+        ("litellm", "vertex_ai/gemini-2.5-pro", "gcp.vertex_ai"),
+        ("x_ai", "grok-4.5", "x_ai"),
+    ],
+)
+def test_who_ran_a_call_is_canonical(provider: str, model: str, platform: str) -> None:
+    assert sku(provider, model).platform == platform

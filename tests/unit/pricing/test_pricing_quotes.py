@@ -90,7 +90,7 @@ def test_a_quote_shows_its_lines_and_names_its_price() -> None:
     assert [format_usd(line.usd_per_unit) for line in answer.lines] == [
         "0.0000025", "0.00000125", "0.00001"
     ]  # fmt: skip
-    assert answer.price_ref == f"{PRICER.book.ref};openai/gpt-4o;2024-10-02T00:00:00Z;list@0"
+    assert answer.price_ref == f"{PRICER.book.ref};openai/gpt-4o;2025-10-01T00:00:00Z;list@0"
     assert answer.model == "gpt-4o"
     assert answer.assumed == ("batch=no",)  # it has batch rates, and nobody said
 

@@ -26,7 +26,7 @@ class Wanted(NamedTuple):
     prefixes: tuple[str, ...]  # span attributes, by prefix
     long_keys: frozenset[str]  # subset of keys whose values may be long (JSON); others are capped
     resource_keys: frozenset[str]  # "" alone = all
-    own_keys: frozenset[str]  # the attributes that we write
+    own_keys: frozenset[str]  # the attributes that we write, or that leave one of them no place
 
 
 class Hit(NamedTuple):

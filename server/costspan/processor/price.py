@@ -69,14 +69,15 @@ def _quote(
     """
     answered, asked = call.response_model, call.request_model
     where = _wanted(resource, pricer.resource_keys) if pricer.resource_keys else None
+    at = _instant(call)
     two = answered and asked and asked != answered
     if two and pricer.cards:
-        own = pricer.quote(usage, _context(call, asked, where))
+        own = pricer.quote(usage, _context(call, asked, at, where))
         if _named_by_card(own):
             return own
-    quote = pricer.quote(usage, _context(call, answered or asked, where))
+    quote = pricer.quote(usage, _context(call, answered or asked, at, where))
     if two and quote.reason in _NAMELESS:
-        second = pricer.quote(usage, _context(call, asked, where))
+        second = pricer.quote(usage, _context(call, asked, at, where))
         if second.status != "unpriced":
             return msgspec.structs.replace(second, assumed=(*second.assumed, _BY_REQUEST))
     return quote
@@ -92,22 +93,29 @@ def _named_by_card(quote: Quote) -> bool:
 
 def _wanted(resource: Mapping[str, Value], keys: frozenset[str]) -> dict[str, str] | None:
     """Those attributes that a rate card asks for: others must not tell contexts apart."""
-    stated = {key: value for key in keys if (value := resource.get(key)) is not None}
-    return {key: _plain(value) for key, value in stated.items()} or None
+    found = {}
+    for key in keys:
+        value = resource.get(key)
+        if type(value) is str:  # nearly always
+            found[key] = value
+        elif value is not None:  # as YAML would write it
+            found[key] = str(value).lower() if isinstance(value, bool) else str(value)
+    return found or None
 
 
-def _plain(value: Value) -> str:
-    """An attribute as YAML would write it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _context(call: LlmCall, model: str, resource: Mapping[str, str] | None) -> Context:
-    """The circumstances at the span's end, when its usage is known.
+def _instant(call: LlmCall) -> datetime:
+    """The span's end, when its usage is known.
 
     Whole seconds, rounded down: prices change on whole seconds, and a double of nanoseconds could
     round a call of the last instant into the next price.
     """
-    at = datetime.fromtimestamp((call.end_ns or call.start_ns) // _SECOND, UTC)
+    return datetime.fromtimestamp((call.end_ns or call.start_ns) // _SECOND, UTC)
+
+
+def _context(
+    call: LlmCall, model: str, at: datetime, resource: Mapping[str, str] | None
+) -> Context:
+    """The circumstances of a call."""
     if resource:
         return Context(call.provider, model, at, resource=resource, **call.context)
     if not call.context:

@@ -45,11 +45,11 @@ PROVIDERS: Mapping[str, tuple[str, str]] = {
     "zai": ("zai", "zai/"),
 }
 _VERTEX = "vertex_ai"
-_AZURE_PLACES = {
-    "us": "data-zone",
-    "eu": "data-zone",
-    "global": "global",
-    "global-standard": "global",
+_AZURE_PLACES: Mapping[str, Mapping[str, str]] = {
+    "us": {"deployment": "data-zone", "region": "eastus2"},
+    "eu": {"deployment": "data-zone", "region": "westeurope"},
+    "global": {"deployment": "global"},
+    "global-standard": {"deployment": "global"},
 }
 _AWS_REGION = re.compile(r"(?:bedrock/)?([a-z]{2}(?:-gov)?-[a-z]+-\d)/(.+)")
 _NOT_BY_TOKEN = re.compile(r"\d-month-commitment/|\d+-x-\d+/|/(?:low|medium|high|hd|standard)/")
@@ -86,7 +86,7 @@ def _azure(model: str) -> Named | None:
         return Named("azure", model, {})
     if first not in _AZURE_PLACES:
         return None  # a government cloud, or a size of images
-    return Named("azure", rest, {"deployment": _AZURE_PLACES[first], "geo": first})
+    return Named("azure", rest, _AZURE_PLACES[first])
 
 
 def _aws(model: str) -> Named:

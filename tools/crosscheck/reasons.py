@@ -18,11 +18,12 @@ Verdict = Literal[
     "litellm_stale",  # it was so; needs a url
     "different_product",  # the two are about different things that are sold under one name
     "different_unit",  # the same price, counted in another way
-    "unpublished",  # no source that we found says so: ours stays unpriced
-    "undecided",  # the sources contradict each other; needs a url
+    "unpublished",  # no price list that we found has it: ours stays unpriced
+    "ours_missing",  # it is published, and ours does not have it: ours stays unpriced
+    "undecided",  # nothing that we found says which of the two holds today
     "ours_wrong",  # to be corrected; fails
 ]
-_NEED_URL = {"litellm_wrong", "litellm_stale", "undecided"}
+_NEED_URL = {"litellm_wrong", "litellm_stale"}
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

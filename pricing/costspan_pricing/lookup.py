@@ -103,6 +103,8 @@ def _find_at(book: PriceBook, provider: str, model: str, geo: str) -> Sku:
 def _platform(provider: str, model: str) -> str:
     """Who ran the call, canonical. A name may say it closer than the provider: vertex_ai/gemini."""
     canonical = canonical_provider(provider) or provider
+    if canonical == "gcp.vertex_ai":  # its own names begin with the maker too: google/gemini-2.5
+        return canonical
     named = evident_provider(model.strip().lower())
     return named if named and book_provider(named) == book_provider(canonical) else canonical
 

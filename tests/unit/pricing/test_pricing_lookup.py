@@ -171,7 +171,7 @@ def test_a_bedrock_id_without_its_date_is_the_only_model_that_it_can_be(
         ("gcp.gemini", "gemini-2.5-pro", "gcp.gemini"),
         ("google", "gemini-2.5-pro", "gcp.gemini"),
         ("google", "publishers/google/models/gemini-2.5-pro", "gcp.vertex_ai"),
-        ("gcp.vertex_ai", "google/gemini-2.5-pro", "gcp.vertex_ai"),  # as its OpenAI endpoint has it
+        ("gcp.vertex_ai", "google/gemini-2.5-pro", "gcp.vertex_ai"),
         ("google", "vertex_ai/gemini-2.5-pro", "gcp.vertex_ai"),
         ("", "gemini-2.5-pro", "gcp.gemini"),
         ("litellm", "vertex_ai/gemini-2.5-pro", "gcp.vertex_ai"),

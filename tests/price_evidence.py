@@ -6,6 +6,7 @@ pricing/corrections are asked for one instant, one prompt and one context at a t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +20,9 @@ from genai_prices import data, types
 
 CORRECTIONS = Path(__file__).parents[1] / "pricing" / "corrections"
 SOME_DAY = datetime(2026, 11, 4, 12, tzinfo=UTC)  # a Wednesday at noon: nobody's peak hour
-PLACES = {"geo", "region", "deployment"}  # what no price is for there costs what it costs anywhere
+# What no price is for in one of these costs what it costs anywhere.
+PLACES = {"geo", "region", "deployment", "platform"}
+PLATFORMS = {"google": ("gcp.gemini", "gcp.vertex_ai")}  # AI Studio and Vertex AI share rows
 ELSEWHERE = "us-east5"
 DAWN = datetime(1, 1, 1, tzinfo=UTC)
 FREE = {"input": Fraction(0), "output": Fraction(0), "cache_read": Fraction(0)}
@@ -338,15 +341,20 @@ def _first(row: Row, name: str) -> bool:
 
 
 def contexts(row: Row) -> list[dict[str, str]]:
-    """No context, one for each `when`, and each of them in each place that lifts prices."""
+    """No context, one for each `when`, and each of them in each place that lifts prices.
+
+    Where two platforms share rows every call says on which of them it ran.
+    """
     variants = row.model.price_variants or () if row.model else ()
     whens: list[Json] = [{}, *(dict(variant.when) for variant in variants)]
     whens += [entry["when"] for entry in (*row.entry.get("variants", ()), *row.rules)]
     places: list[Json] = [{}, *(uplift["when"] for uplift in row.uplifts)]
     found: list[dict[str, str]] = []
-    for when in whens:
-        for place in places:
-            context = {key: _some(value) for key, value in {**place, **when}.items()}
+    for when, place in itertools.product(whens, places):
+        said = {key: _some(value) for key, value in {**place, **when}.items()}
+        said.pop("platform", None)
+        for platform in PLATFORMS.get(row.provider, ("",)):
+            context = said | ({"platform": platform} if platform else {})
             found += [context] if context not in found else []
     return found
 

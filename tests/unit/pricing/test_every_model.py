@@ -57,7 +57,7 @@ def questions(row: evidence.Row) -> Iterable[tuple[datetime, dict[str, str], int
     contexts = [
         context
         for context in evidence.contexts(row)
-        if STANDARD.isdisjoint(context.values()) and context.keys() <= FIELDS.keys()
+        if STANDARD.isdisjoint(context.values()) and context.keys() <= FIELDS.keys() | {"platform"}
     ]
     instants = evidence.instants(row)
     prompts = evidence.prompts(row, instants, contexts)
@@ -71,13 +71,14 @@ def mistakes(pricer: Pricer, row: evidence.Row, name: str) -> Iterator[str | Non
         if rates == {}:
             continue  # nothing that a quote counts has a rate
         counts = usage(rates or {"input": Fraction(1)}, prompt)
-        fields: dict[str, Any] = {FIELDS[key]: value for key, value in stated.items()}
-        quote = pricer.quote(Usage(counts), Context(row.provider, name, at, **fields))
+        fields: dict[str, Any] = {FIELDS[k]: value for k, value in stated.items() if k in FIELDS}
+        provider = stated.get("platform", row.provider)
+        quote = pricer.quote(Usage(counts), Context(provider, name, at, **fields))
         want = None if rates is None else cost(row, rates, counts)
         if quote.total == want:
             yield None
         else:
-            asked = f"{row.provider}/{name} at {at.isoformat()} in {stated}, {prompt} tokens"
+            asked = f"{provider}/{name} at {at.isoformat()} in {stated}, {prompt} tokens"
             yield f"{asked}: expected {want}, got {quote.total} {quote.reason} {quote.assumed}"
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from costspan_pricing.book import Bounds, PriceBook
-from costspan_pricing.context import PROVISIONED, Facts, Unpriced, facts
+from costspan_pricing.context import DEPLOYMENT, PROVISIONED, Facts, Unpriced, facts
 from costspan_pricing.contract import Found, contracted, ranked
 from costspan_pricing.dating import Window, instant, window
 from costspan_pricing.family import nearest
@@ -46,6 +46,8 @@ def resolve(book: PriceBook, cards: Sequence[RateCard], context: Context, at: da
     call = ask(book, cards, context, at)
     span = window((*_card_edges(cards), *_list_edges(book, call)), at)
     capacity = ranked(call.cards, lambda card: card.capacity, call.names, at)
+    if capacity and _spilled(call.context):
+        return _by_the_token(book, cards, call.context, capacity[0][1], at)
     if capacity:
         return Resolved(_provisioned(book, call, *capacity[0], span))
     try:
@@ -147,6 +149,25 @@ def _provisioned(
         per_token=None if capacity.usd_per_token is None else capacity.usd_per_token * ATTOS,
         showback=_showback(call),
     )
+
+
+def _spilled(context: Context) -> bool:
+    """Whether the call says that it ran beside the capacity: spillover is billed by the token.
+
+    learn.microsoft.com/azure/ai-foundry/openai/how-to/spillover-traffic-management
+    """
+    stated = facts(msgspec.structs.replace(context, batch=""))
+    return DEPLOYMENT in stated.said and stated.place.get(DEPLOYMENT) != PROVISIONED
+
+
+def _by_the_token(
+    book: PriceBook, cards: Sequence[RateCard], context: Context, capacity: Capacity, at: datetime
+) -> Resolved:
+    """The price of spillover: that of the model behind the capacity, contracts included."""
+    if capacity.shadow is not None:
+        provider, model = capacity.shadow
+        context = msgspec.structs.replace(context, provider=provider, model=model)
+    return resolve(book, [card._replace(capacity=()) for card in cards], context, at)
 
 
 def _shadow_place(context: Context) -> str:

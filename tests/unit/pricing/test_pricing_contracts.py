@@ -379,6 +379,23 @@ def test_without_its_tokens_an_hour_the_effective_price_is_unknown(book: PriceBo
     assert (quote.total, quote.effective_total) == (0, None)
 
 
+@pytest.mark.parametrize(
+    ("deployment", "status", "usd"),
+    [
+        ("", "provisioned", "0"),
+        ("ProvisionedManaged", "provisioned", "0"),
+        ("GlobalStandard", "priced", "0.0028"),  # spillover: 2, 8
+        ("DataZoneStandard", "priced", "0.00308"),  # 2.2, 8.8
+    ],
+)
+def test_what_spills_over_the_capacity_is_billed_by_the_token(
+    book: PriceBook, deployment: str, status: str, usd: str
+) -> None:
+    quote = ask(book, PTU, "azure/ptu-chat", deployment=deployment, region="eastus")
+
+    assert (quote.status, dollars(quote.total)) == (status, usd)
+
+
 def test_provisioned_calls_without_a_card_have_no_price(book: PriceBook) -> None:
     quote = ask(book, "", "azure/gpt-4.1", deployment="ProvisionedManaged")
 

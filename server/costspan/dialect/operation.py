@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from costspan.dialect.layout import DIALECTS
 from costspan.model import AGGREGATE, LEAF, TOKEN_COUNTER
 
 _INFERENCE = {
@@ -66,10 +67,14 @@ _COUNTING = {
 }
 
 _ROLES = {
+    **{name: each for dialect in DIALECTS for name, each in dialect.operations.items()},
     **{name: (canonical, LEAF) for name, canonical in _INFERENCE.items()},
     **{name: (canonical, AGGREGATE) for name, canonical in _ABOVE.items()},
     **{name: (canonical, TOKEN_COUNTER) for name, canonical in _COUNTING.items()},
 }
+
+
+_CALLS = frozenset(canonical for canonical, role in _ROLES.values() if role == LEAF)
 
 
 @lru_cache(maxsize=1024)
@@ -88,4 +93,4 @@ def classify(operation: str, *other: str) -> tuple[str, str]:
 
 def is_inference(operation: str) -> bool:
     """Whether a canonical operation is known to call a model."""
-    return operation in _INFERENCE
+    return operation in _CALLS

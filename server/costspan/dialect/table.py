@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 # --- meanings of counts --------------------------------------------------------------------------
@@ -64,6 +65,9 @@ IN_TOTAL = "in_total"  # it does not, and only the provider's total shows it
 Keys = Mapping[str, tuple[str, ...]]
 """Meaning to attribute keys, newest first."""
 
+Operations = Mapping[str, tuple[str, str]]
+"""What a span is called by its convention, lower-cased: (canonical operation, role)."""
+
 
 class Emitter(NamedTuple):
     """A library whose way of counting is known from its source. Conditions left out hold always."""
@@ -86,3 +90,4 @@ class Dialect(NamedTuple):
     texts: Keys
     signs: frozenset[str]  # keys that only this convention has
     emitters: tuple[Emitter, ...]  # the first that fits decides
+    operations: Operations = MappingProxyType({})  # beside those that everybody shares

@@ -12,8 +12,21 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from costspan.dialect.layout import DIALECTS
-from costspan.dialect.table import EXCLUSIVE, INCLUSIVE, INPUT, OUTPUT, TOTAL, Emitter
+from costspan.dialect.table import (
+    EXCLUSIVE,
+    FRESH,
+    INCLUSIVE,
+    INPUT,
+    OUTPUT,
+    RAW_INPUT,
+    TOTAL,
+    Emitter,
+)
 
+DISJOINT = "disjoint"  # the parts are stated, their sum is of no use
+
+BY_SPLIT = "explicit_split"  # input that no cache served has a count of its own
+BY_RAW = "raw_input"  # the API's own count of it stands beside what the library made of it
 BY_EMITTER = "emitter"  # a row of a dialect's table
 BY_PROOF = "cached_exceeds_input"  # can't be inclusive
 BY_TOTAL = "total"  # the stated total adds up one way only
@@ -54,8 +67,22 @@ def emitter(scope: tuple[str, str], provider: str, model: str, span: str) -> Kno
     return None
 
 
+def stated(counts: Mapping[str, int], cached: int) -> tuple[str, str] | None:
+    """(DISJOINT, INCLUSIVE or EXCLUSIVE, the step) if the span itself says so, whoever made it.
+
+    `cached`: tokens read and written.
+    """
+    if FRESH in counts:
+        return DISJOINT, BY_SPLIT
+    if RAW_INPUT in counts and cached:
+        added = counts.get(INPUT, 0) - counts[RAW_INPUT]
+        if added in (0, cached):
+            return INCLUSIVE if added else EXCLUSIVE, BY_RAW
+    return None
+
+
 def counting(counts: Mapping[str, int], cached: int, row: Emitter | None) -> tuple[str, str]:
-    """(INCLUSIVE or EXCLUSIVE, the step that decided). `cached`: tokens read and written.
+    """(INCLUSIVE or EXCLUSIVE, the step that decided) of a span that does not say it itself.
 
     Raises ValueError if the emitter is known to count inclusively and can't have.
     """

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from costspan.dialect import documents
 from costspan.dialect.cache import GATEWAYS
 from costspan.dialect.genai import GENAI
 from costspan.dialect.openinference import OPENINFERENCE
@@ -29,9 +30,10 @@ from costspan.dialect.table import (
     Dialect,
 )
 from costspan.dialect.values import MOST_TEXT, text, whole
+from costspan.dialect.vercel import VERCEL
 from costspan.model import Value
 
-DIALECTS: tuple[Dialect, ...] = (GENAI, OPENLLMETRY, OPENINFERENCE)
+DIALECTS: tuple[Dialect, ...] = (GENAI, OPENLLMETRY, OPENINFERENCE, VERCEL)
 """In order of precedence: the first that says something about a meaning is believed."""
 
 _KEPT = 4096  # sets of keys; far above the number of instrumentations in one fleet
@@ -53,7 +55,9 @@ def _merged(tables: Iterable[Mapping[str, Keys]]) -> dict[str, Keys]:
 
 COUNTS: Mapping[str, Keys] = _merged(dialect.counts for dialect in DIALECTS)
 TEXTS: Mapping[str, Keys] = _merged(dialect.texts for dialect in DIALECTS)
-
+DOCUMENTS = documents.places(
+    key for table in (COUNTS, TEXTS) for keys in table.values() for key in keys
+)
 
 _RECOMMENDED: Mapping[str, Keys] = {
     "gen_ai.operation.name": (
@@ -78,6 +82,8 @@ class Layout(NamedTuple):
     span_dimensions: Meanings
     resource_dimensions: Meanings
     gateways: Meanings  # keys by which a gateway may say that it answered from its own cache
+    documents: Keys  # attributes that hold JSON in which more may be said
+    home: str  # the scope of those who write such keys, if an application may give it its own name
     dialect: str  # by the keys alone; an emitter that is known by name goes before it
     missing: Keys  # recommended attributes that are there in no spelling, by canonical name
 
@@ -93,6 +99,8 @@ def layout(span: Keys, resource: Keys, dimensions: tuple[tuple[str, Keys], ...])
         _present(named, there),
         _present(named, frozenset(resource)),
         _present(GATEWAYS, there),
+        tuple(key for key in DOCUMENTS if key in there),
+        next((d.home for d in DIALECTS if d.home and not there.isdisjoint(d.signs)), ""),
         _dialect(there),
         tuple(name for name, keys in _RECOMMENDED.items() if there.isdisjoint(keys)),
     )
@@ -109,9 +117,9 @@ def _dialect(there: frozenset[str]) -> str:
         totals = dialect.counts[INPUT] + dialect.counts[OUTPUT]
         if there.isdisjoint(totals):
             continue
-        if dialect is GENAI and not there.isdisjoint(OPENLLMETRY.signs):
-            return OPENLLMETRY.name
-        return dialect.name
+        writers = (OPENLLMETRY, VERCEL) if dialect is GENAI else ()
+        signed = (writer.name for writer in writers if not there.isdisjoint(writer.signs))
+        return next(signed, dialect.name)
     signed = (dialect.name for dialect in DIALECTS if not there.isdisjoint(dialect.signs))
     return next(signed, GENAI.name)
 

@@ -12,8 +12,9 @@ from costspan.dialect import cache, table
 from costspan.dialect.context import context
 from costspan.dialect.convention import Known, emitter
 from costspan.dialect.cost import NAMESPACE, PRICE_REF, reported, reports_zero
+from costspan.dialect.documents import attribute, unfold
 from costspan.dialect.identity import Dimensions, identity, provider
-from costspan.dialect.layout import COUNTS, TEXTS, Layout, layout, texts
+from costspan.dialect.layout import COUNTS, DOCUMENTS, TEXTS, Layout, layout, texts
 from costspan.dialect.operation import classify, is_inference
 from costspan.dialect.usage import UNKNOWN, Usage, read, usage
 from costspan.dialect.values import response_id, text, truth
@@ -67,13 +68,14 @@ def wanted(
     `resource_keys`: attributes of resources that prices depend on.
     """
     named = frozenset(key for keys in dimensions.values() for key in keys)
-    texts = frozenset(key for keys in TEXTS.values() for key in keys) | named
-    counts = frozenset(key for keys in COUNTS.values() for key in keys)
+    texts = frozenset(attribute(key) for keys in TEXTS.values() for key in keys) | named
+    counts = frozenset(attribute(key) for keys in COUNTS.values() for key in keys)
     return Wanted(
         markers=_MARKERS,
         keys=counts | texts | _GATEWAY_KEYS,
         prefixes=(),
-        long_keys=texts | _GATEWAY_KEYS,  # JSON, ARNs, URNs and deployment paths: names may be long
+        # JSON, ARNs, URNs and deployment paths: names may be long
+        long_keys=texts | _GATEWAY_KEYS | frozenset(DOCUMENTS),
         resource_keys=named | resource_keys | {_SERVICE},
         own_keys=own_keys | NAMESPACE,
     )
@@ -86,6 +88,8 @@ def recognise(hit: Hit, dimensions: Dimensions, *, remeter: bool = False) -> Llm
     that another costspan metered like any other. Never raises.
     """
     found = layout(tuple(hit.values), tuple(hit.resource), tuple(dimensions.items()))
+    if found.documents:
+        hit, found = _unfolded(hit, found, dimensions)
     said = texts(found.texts, hit.values)
     get = said.get
     operation, role = classify(
@@ -103,6 +107,13 @@ def recognise(hit: Hit, dimensions: Dimensions, *, remeter: bool = False) -> Llm
     elif PRICE_REF in hit.own and not remeter:
         role = ALREADY_METERED
     return _call(hit, found, said, operation, role, who, cost)
+
+
+def _unfolded(hit: Hit, found: Layout, dimensions: Dimensions) -> tuple[Hit, Layout]:
+    """The span with what its JSON documents say beside its attributes, and where all that is."""
+    values = unfold(hit.values, found.documents, DOCUMENTS)
+    whole = layout(tuple(values), tuple(hit.resource), tuple(dimensions.items()))
+    return hit._replace(values=values), whole
 
 
 def _tells(hit: Hit, said: Mapping[str, str], operation: str) -> bool:
@@ -129,6 +140,8 @@ def _call(
     served_by = provider(get(table.PROVIDER, ""), get(table.SERVER, ""))
     asked, answered = get(table.REQUEST_MODEL, ""), get(table.RESPONSE_MODEL, "")
     known = emitter(hit.scope, served_by, answered or asked, hit.name)
+    if found.home:
+        known = _at_home(hit, found.home, said, served_by) or known
     counts, (buckets, convention, decided_by), invalid = _count(found, hit.values, known)
     gateway = ""
     if found.gateways or table.CACHED in said:
@@ -163,6 +176,14 @@ def _call(
         reason,
         gateway=gateway,
     )
+
+
+def _at_home(hit: Hit, home: str, said: Mapping[str, str], served_by: str) -> Known | None:
+    """Who made a span whose scope has a name of the application's choosing, or no version."""
+    get = said.get
+    model = get(table.RESPONSE_MODEL) or get(table.REQUEST_MODEL, "")
+    scope = (home, hit.scope[1] or get(table.LIBRARY, ""))
+    return emitter(scope, served_by, model, hit.name)
 
 
 def _gateway(hit: Hit, found: Layout, said: Mapping[str, str], counts: Mapping[str, int]) -> str:

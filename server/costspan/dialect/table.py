@@ -23,6 +23,8 @@ CACHE_READ_AUDIO = "cache_read_audio"
 CACHE_READ_IMAGE = "cache_read_image"
 STEP_INPUT = "step_input"  # billed by steps inside the call, outside its totals
 STEP_OUTPUT = "step_output"
+FRESH = "fresh"  # input that no cache served, where it is counted as such beside the other parts
+RAW_INPUT = "raw_input"  # input in the words of an API that counts the uncached rest
 
 # --- meanings of texts ---------------------------------------------------------------------------
 OPERATION = "operation"
@@ -53,6 +55,7 @@ FINISHED = "finished"  # why the model stopped: it did answer
 CACHED = "cached"  # the response came from a cache
 PROMPT_CACHING = "prompt_caching"  # read | write
 COST = "cost"  # reported by the emitter, in USD
+LIBRARY = "library"  # name and version of the emitter, where its scope has none
 
 # --- how a count is made -------------------------------------------------------------------------
 INCLUSIVE = "inclusive"  # input contains the cached tokens
@@ -63,7 +66,7 @@ BESIDE = "beside"  # it does not, reasoning has a count of its own
 IN_TOTAL = "in_total"  # it does not, and only the provider's total shows it
 
 Keys = Mapping[str, tuple[str, ...]]
-"""Meaning to attribute keys, newest first."""
+"""Meaning to attribute keys, newest first. `attribute#/member` is a place in a JSON document."""
 
 Operations = Mapping[str, tuple[str, str]]
 """What a span is called by its convention, lower-cased: (canonical operation, role)."""
@@ -74,7 +77,7 @@ class Emitter(NamedTuple):
 
     scope: str  # name of the instrumentation scope; a final * makes it a prefix
     counting: str  # INCLUSIVE | EXCLUSIVE
-    version: str = ""  # a regular expression for the whole scope version
+    version: str = ""  # a regular expression for the whole scope version, or LIBRARY without one
     providers: tuple[str, ...] = ()  # canonical names
     model: str = ""  # a part of the model's name
     span: str = ""  # how the span's name begins
@@ -91,3 +94,4 @@ class Dialect(NamedTuple):
     signs: frozenset[str]  # keys that only this convention has
     emitters: tuple[Emitter, ...]  # the first that fits decides
     operations: Operations = MappingProxyType({})  # beside those that everybody shares
+    home: str = ""  # scope of its rows that spans with its signs may have under another name

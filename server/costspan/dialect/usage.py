@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from costspan.dialect.convention import counting
+from costspan.dialect.convention import DISJOINT, counting, stated
 from costspan.dialect.layout import Meanings
 from costspan.dialect.table import (
     AUDIO_INPUT,
@@ -21,6 +21,7 @@ from costspan.dialect.table import (
     CACHE_WRITE,
     CACHE_WRITE_1H,
     CACHE_WRITE_5M,
+    FRESH,
     IMAGE_INPUT,
     IMAGE_OUTPUT,
     IN_TOTAL,
@@ -28,6 +29,7 @@ from costspan.dialect.table import (
     INPUT,
     INSIDE,
     OUTPUT,
+    RAW_INPUT,
     REASONING,
     STEP_INPUT,
     STEP_OUTPUT,
@@ -51,9 +53,9 @@ def read(found: Meanings, values: Mapping[str, Value]) -> dict[str, int]:
         if type(value) is int and 0 <= value <= MOST_TOKENS:  # nearly always
             counts[meaning] = value
             continue
-        stated = _first(keys, values)
-        if stated is not None:
-            counts[meaning] = stated
+        tokens = _first(keys, values)
+        if tokens is not None:
+            counts[meaning] = tokens
     return counts
 
 
@@ -78,10 +80,14 @@ def usage(counts: Mapping[str, int], emitter: Emitter | None) -> Usage:
     media = not _MEDIA.isdisjoint(counts)
     if media and CACHE_READ not in counts:
         read = counts.get(CACHE_READ_AUDIO, 0) + counts.get(CACHE_READ_IMAGE, 0)
-    convention, step = counting(counts, read + written, emitter)
+    told = stated(counts, read + written) if FRESH in counts or RAW_INPUT in counts else None
+    convention, step = told or counting(counts, read + written, emitter)
     fresh = counts.get(INPUT, 0) + counts.get(STEP_INPUT, 0)
     if convention == INCLUSIVE:
         fresh -= read + written
+    elif convention == DISJOINT:
+        written += _unstated_write(counts)
+        fresh = counts[FRESH] + counts.get(STEP_INPUT, 0)
     buckets = _buckets(fresh, read, written - hour, hour, *_output(counts, emitter))
     if media:
         buckets = _with_media(buckets, counts)
@@ -108,6 +114,9 @@ def _buckets(
     return buckets
 
 
+_WRITTEN = frozenset({CACHE_WRITE, CACHE_WRITE_5M, CACHE_WRITE_1H})
+
+
 def _written(counts: Mapping[str, int]) -> tuple[int, int]:
     """(all tokens written, those of them for an hour). Without a lifetime, a write is a short one.
 
@@ -122,6 +131,13 @@ def _written(counts: Mapping[str, int]) -> tuple[int, int]:
             f"cache writes of {short} (5 minutes) and {hour} (1 hour) exceed their total of {total}"
         )
     return total or short + hour, hour
+
+
+def _unstated_write(counts: Mapping[str, int]) -> int:
+    """What a total holds beside the fresh and the read part (objects of ai 7 leave it unsaid)."""
+    if CACHE_READ not in counts or not _WRITTEN.isdisjoint(counts):
+        return 0
+    return max(0, counts.get(INPUT, 0) - counts[FRESH] - counts[CACHE_READ])
 
 
 def _output(counts: Mapping[str, int], emitter: Emitter | None) -> tuple[int, int]:

@@ -29,7 +29,7 @@ from costspan.config import (
     OtlpHttpExporter,
 )
 from costspan.config.tree import Protocols
-from costspan.dialect import DEFAULT_DIMENSIONS
+from costspan.dialect import configured
 from costspan.exporter.destination import Destination
 from costspan.exporter.otlp import MAX_REQUEST_BYTES, OtlpGrpc, OtlpHttp
 from costspan.exporter.retry import RetryPolicy
@@ -66,6 +66,8 @@ class Service:
 
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self._config = config
+        cost = config.processors.cost
+        self._dimensions = configured(cost.dimensions, witnesses=cost.inherit_dimensions)
         self._clock = clock or SystemClock()
         self._instance = uuid.uuid4().hex
         self.telemetry = Telemetry()
@@ -188,9 +190,8 @@ class Service:
 
     def _meter(self, prices: Prices) -> Meter:
         cost = self._config.processors.cost
-        dimensions = {**DEFAULT_DIMENSIONS, **cost.dimensions}
         pricer = Pricer(prices.book, prices.cards)
-        return Meter.by(pricer, dimensions, cost.off, remeter=cost.remeter)
+        return Meter.by(pricer, self._dimensions, cost.off, remeter=cost.remeter)
 
     def _ledger_reader(self) -> LedgerReader:
         totals = self._config.processors.trace_totals

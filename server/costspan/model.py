@@ -103,6 +103,7 @@ class Identity(msgspec.Struct, array_like=True, gc=False):
     session: str = ""
     conversation: str = ""
     dimensions: dict[str, str] = {}
+    defaults: tuple[str, ...] = ()  # dimensions of its resource alone: a span above goes first
 
 
 LEAF = "leaf"  # an inference call: billed
@@ -110,11 +111,11 @@ AGGREGATE = "aggregate"  # repeats the usage below it: billed only if nothing be
 CUMULATIVE = "cumulative"  # a running sum over earlier spans
 TOKEN_COUNTER = "token_counter"  # noqa: S105 (a span class): counts tokens, calls no model
 ALREADY_METERED = "already_metered"  # another costspan wrote its price_ref on it
-WITNESS = "witness"  # no usage at all; carried because it names an agent or a workflow
+WITNESS = "witness"  # no usage at all; carried because it says whose the calls below are
 
 
 class LlmCall(msgspec.Struct, array_like=True, gc=False):
-    """Decision and evidence about one span that carries usage (or names an agent: WITNESS)."""
+    """Decision and evidence about one span that carries usage (or whose they are: WITNESS)."""
 
     ordinal: int
     trace_id: bytes
@@ -218,6 +219,7 @@ class TraceTotals(msgspec.Struct, array_like=True):
     conversation: str = ""
     flags: tuple[str, ...] = ()  # orphans, several_roots, cycle, duplicates, ...
     effective_cost: str = ""  # attos, as Charge.effective_total: "" = cost
+    dimensions: dict[str, str] = {}
 
 
 # --- the journal ---------------------------------------------------------------------------------

@@ -23,6 +23,9 @@ from costspan.config.tree import (
 from costspan.processor.enrich import OWN_KEYS
 from costspan_pricing.faults import Faults, Mark, suggestion
 
+_MOST_DIMENSIONS = 32
+_MOST_KEYS = 16  # of one dimension
+
 
 class Rules:
     """Checks one tree. `exporters` holds afterwards those that may be used, complete."""
@@ -39,6 +42,7 @@ class Rules:
         """Check everything. `embedded`: the embedded store is installed."""
         self._check_receivers()
         self._check_attributes()
+        self._check_dimensions()
         self._check_price_files()
         for name, exporter in self._tree.exporters.items():
             path = f"exporters.{name}"
@@ -71,6 +75,20 @@ class Rules:
                 path = f"processors.cost.attributes.{name}"
                 sentence = f"not an attribute that we write; {suggestion(name, OWN_KEYS)}"
                 self._fault(path, sentence)
+
+    def _check_dimensions(self) -> None:
+        """Every call carries them, and each key is looked for on every span."""
+        dimensions = self._tree.processors.cost.dimensions
+        path = "processors.cost.dimensions"
+        if len(dimensions) > _MOST_DIMENSIONS:
+            self._fault(path, f"expected at most {_MOST_DIMENSIONS}, saw {len(dimensions)}")
+        for name, keys in dimensions.items():
+            if len(keys) > _MOST_KEYS:
+                self._fault(
+                    f"{path}.{name}", f"expected at most {_MOST_KEYS} keys, saw {len(keys)}"
+                )
+            elif "" in (name, *keys):
+                self._fault(f"{path}.{name}", "expected a name and keys that are not empty")
 
     def _check_price_files(self) -> None:
         """Only that they are there: what they say has faults with lines of their own."""

@@ -94,8 +94,18 @@ class Cost(Section, frozen=True, kw_only=True):
     enabled: Annotated[bool, about("Price spans. `false` is pure forwarding.")] = True
     dimensions: Annotated[
         Mapping[str, tuple[str, ...]],
-        about("Dimension to the attribute keys it is read from, first found wins."),
+        about(
+            "Dimension to the attribute keys it is read from, first found wins; added to the"
+            " default ones, of which `[]` removes one."
+        ),
     ] = field(default_factory=dict)
+    inherit_dimensions: Annotated[
+        bool,
+        about(
+            "Read these keys of spans that call no model too, for the calls below them. Each key"
+            " costs a little on every span of a request that holds it."
+        ),
+    ] = True
     attributes: Annotated[
         Mapping[str, bool], about("Attribute that we write to `false`, to leave it out.")
     ] = field(default_factory=dict)

@@ -3,8 +3,15 @@
 `genai`, `openllmetry` and `openinference` are tables; `layout` lists them in order of precedence.
 """
 
-from costspan.dialect.identity import DEFAULT_DIMENSIONS, Dimensions
+from costspan.dialect.dimensions import DEFAULT_DIMENSIONS, Dimensions, configured
 from costspan.dialect.layout import DIALECTS
 from costspan.dialect.recognition import recognise, wanted
 
-__all__ = ["DEFAULT_DIMENSIONS", "DIALECTS", "Dimensions", "recognise", "wanted"]
+__all__ = [
+    "DEFAULT_DIMENSIONS",
+    "DIALECTS",
+    "Dimensions",
+    "configured",
+    "recognise",
+    "wanted",
+]

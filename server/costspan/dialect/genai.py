@@ -83,7 +83,7 @@ _TEXTS = {
     table.REQUEST_MODEL: ("gen_ai.request.model",),
     table.RESPONSE_MODEL: ("gen_ai.response.model",),
     table.RESPONSE_ID: ("gen_ai.response.id",),
-    table.AGENT: ("gen_ai.agent.name", "gen_ai.agent.id", "agent.id"),
+    table.AGENT: ("gen_ai.agent.name",),
     table.WORKFLOW: ("gen_ai.workflow.name", "workflow.name"),
     table.TOOL: ("gen_ai.tool.name",),
     table.USER: ("user.id", "enduser.id"),

@@ -1,6 +1,6 @@
 """Whose call it was and who served it: names, dimensions, providers. No numbers.
 
-The names of people and tenants come from the span alone; a dimension also from its resource.
+The names of people and agents come from the span alone; a dimension also from its resource.
 """
 
 from __future__ import annotations
@@ -11,25 +11,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from costspan.dialect import table
-from costspan.dialect.layout import Layout, texts
+from costspan.dialect.dimensions import Dimensions, stated
+from costspan.dialect.layout import Layout
 from costspan.model import Hit, Identity
 from costspan_pricing import canonical_provider
-
-Dimensions = Mapping[str, tuple[str, ...]]
-"""Name of a dimension to the attribute keys that may hold it, best first."""
-
-DEFAULT_DIMENSIONS: Dimensions = {
-    "environment": ("deployment.environment.name", "deployment.environment"),
-    "team": ("team", "team.id", "gen_ai.team.name", "litellm.team.id"),
-    "department": ("department",),
-    "business_unit": ("business_unit",),
-    "tenant": ("tenant.id", "tenant"),
-    "project": ("project", "project.id"),
-    "feature": ("feature",),
-    "workflow_type": ("workflow_type",),
-    "hierarchy_level": ("hierarchy_level",),
-    "api_key": ("api_key.alias", "litellm.api_key.hash"),
-}
 
 # SDKs name the maker of their API, whoever serves it: only these give way to the host's name.
 _MAKERS = frozenset({"", "openai", "anthropic"})
@@ -44,6 +29,7 @@ class Host(NamedTuple):
 
 
 _NO_HOST = Host()
+_TASK = "task"  # the operation of a Traceloop entity, and the dimension that its name is
 
 # Host patterns of the providers' API references; `region` and `geo` are what they let us read.
 _HOSTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -91,12 +77,13 @@ def provider(stated: str, address: str) -> str:
     return (host(address).provider or canonical) if canonical in _MAKERS else canonical
 
 
-def identity(hit: Hit, found: Layout, said: Mapping[str, str], operation: str) -> Identity:
-    """Who a span belongs to. Traceloop names an agent or a tool only by the kind of its entity."""
-    get = said.get
-    dimensions = texts(found.span_dimensions, hit.values)
-    if found.resource_dimensions:
-        dimensions = texts(found.resource_dimensions, hit.resource) | dimensions
+def identity(
+    hit: Hit, found: Layout, said: Mapping[str, str], operation: str, dimensions: Dimensions
+) -> Identity:
+    """Who a span belongs to. Traceloop names what a span is of only by the kind of its entity."""
+    get, values = said.get, hit.values
+    if found.dimension_documents:
+        values = dimensions.unfold(values)
     who = Identity(
         get(table.AGENT, ""),
         get(table.WORKFLOW, ""),
@@ -104,17 +91,38 @@ def identity(hit: Hit, found: Layout, said: Mapping[str, str], operation: str) -
         get(table.USER, ""),
         get(table.SESSION, ""),
         get(table.CONVERSATION, ""),
-        dimensions,
+        stated(found.span_dimensions, values) if found.span_dimensions else {},
     )
     if table.ENTITY_NAME in said:
-        _entity(who, operation, said[table.ENTITY_NAME])
+        _entity(who, operation, said[table.ENTITY_NAME], dimensions)
+    if not who.agent:
+        who.agent = get(table.AGENT_ID, "")
+    if found.resource_dimensions:
+        shared = stated(found.resource_dimensions, hit.resource)
+        who.defaults = tuple([name for name in shared if name not in who.dimensions])
+        who.dimensions = shared | who.dimensions
     return who
 
 
-def _entity(who: Identity, operation: str, name: str) -> None:
+def says_whose(who: Identity) -> bool:
+    """Whether a span says by itself, and not by its resource, whose the calls below it are."""
+    return bool(
+        who.agent
+        or who.workflow
+        or who.tool
+        or who.user
+        or who.session
+        or who.conversation
+        or len(who.dimensions) > len(who.defaults)
+    )
+
+
+def _entity(who: Identity, operation: str, name: str, dimensions: Dimensions) -> None:
     if operation == "invoke_agent":
         who.agent = who.agent or name
     elif operation == "execute_tool":
         who.tool = who.tool or name
     elif operation == "invoke_workflow":
         who.workflow = who.workflow or name
+    elif operation == _TASK and _TASK in dimensions.named:
+        who.dimensions.setdefault(_TASK, name)

@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 from costspan.dialect import documents
 from costspan.dialect.cache import GATEWAYS
+from costspan.dialect.dimensions import Dimensions
 from costspan.dialect.genai import GENAI
+from costspan.dialect.names import NAMES
 from costspan.dialect.openinference import OPENINFERENCE
 from costspan.dialect.openllmetry import OPENLLMETRY
 from costspan.dialect.table import (
@@ -49,12 +51,12 @@ def _merged(tables: Iterable[Mapping[str, Keys]]) -> dict[str, Keys]:
     merged: dict[str, Keys] = {}
     for table in tables:
         for meaning, keys in table.items():
-            merged[meaning] = merged.get(meaning, ()) + keys
+            merged[meaning] = tuple(dict.fromkeys(merged.get(meaning, ()) + keys))
     return merged
 
 
 COUNTS: Mapping[str, Keys] = _merged(dialect.counts for dialect in DIALECTS)
-TEXTS: Mapping[str, Keys] = _merged(dialect.texts for dialect in DIALECTS)
+TEXTS: Mapping[str, Keys] = _merged([*(dialect.texts for dialect in DIALECTS), NAMES])
 DOCUMENTS = documents.places(
     key for table in (COUNTS, TEXTS) for keys in table.values() for key in keys
 )
@@ -80,6 +82,7 @@ class Layout(NamedTuple):
     counts: Meanings
     texts: Meanings
     span_dimensions: Meanings
+    dimension_documents: bool  # whether JSON on the span may state dimensions
     resource_dimensions: Meanings
     gateways: Meanings  # keys by which a gateway may say that it answered from its own cache
     documents: Keys  # attributes that hold JSON in which more may be said
@@ -89,15 +92,15 @@ class Layout(NamedTuple):
 
 
 @lru_cache(maxsize=_KEPT)
-def layout(span: Keys, resource: Keys, dimensions: tuple[tuple[str, Keys], ...]) -> Layout:
+def layout(span: Keys, resource: Keys, dimensions: Dimensions) -> Layout:
     """The layout of a span with these keys; their order is of no consequence."""
     there = frozenset(span)
-    named = dict(dimensions)
     return Layout(
         _present(COUNTS, there),
         _present(TEXTS, there),
-        _present(named, there),
-        _present(named, frozenset(resource)),
+        dimensions.present(there),
+        not there.isdisjoint(dimensions.documents),
+        dimensions.present(frozenset(resource)),
         _present(GATEWAYS, there),
         tuple(key for key in DOCUMENTS if key in there),
         next((d.home for d in DIALECTS if d.home and not there.isdisjoint(d.signs)), ""),

@@ -12,8 +12,9 @@ from costspan.dialect import cache, table
 from costspan.dialect.context import context
 from costspan.dialect.convention import Known, emitter
 from costspan.dialect.cost import NAMESPACE, PRICE_REF, reported, reports_zero
+from costspan.dialect.dimensions import Dimensions
 from costspan.dialect.documents import attribute, unfold
-from costspan.dialect.identity import Dimensions, identity, provider
+from costspan.dialect.identity import identity, provider, says_whose
 from costspan.dialect.layout import COUNTS, DOCUMENTS, TEXTS, Layout, layout, texts
 from costspan.dialect.operation import classify, is_inference
 from costspan.dialect.usage import UNKNOWN, Usage, read, usage
@@ -67,11 +68,11 @@ def wanted(
 
     `resource_keys`: attributes of resources that prices depend on.
     """
-    named = frozenset(key for keys in dimensions.values() for key in keys)
+    named = dimensions.keys
     texts = frozenset(attribute(key) for keys in TEXTS.values() for key in keys) | named
     counts = frozenset(attribute(key) for keys in COUNTS.values() for key in keys)
     return Wanted(
-        markers=_MARKERS,
+        markers=_MARKERS + dimensions.markers,
         keys=counts | texts | _GATEWAY_KEYS,
         prefixes=(),
         # JSON, ARNs, URNs and deployment paths: names may be long
@@ -84,10 +85,10 @@ def wanted(
 def recognise(hit: Hit, dimensions: Dimensions, *, remeter: bool = False) -> LlmCall | None:
     """The model call that this span is or repeats; None if it is of no concern.
 
-    A span without usage that names an agent or a workflow is a WITNESS. `remeter`: treat a span
-    that another costspan metered like any other. Never raises.
+    A span without usage that says whose the calls below it are is a WITNESS. `remeter`: treat a
+    span that another costspan metered like any other. Never raises.
     """
-    found = layout(tuple(hit.values), tuple(hit.resource), tuple(dimensions.items()))
+    found = layout(tuple(hit.values), tuple(hit.resource), dimensions)
     if found.documents:
         hit, found = _unfolded(hit, found, dimensions)
     said = texts(found.texts, hit.values)
@@ -98,10 +99,10 @@ def recognise(hit: Hit, dimensions: Dimensions, *, remeter: bool = False) -> Llm
         get(table.REQUEST_TYPE, ""),
         get(table.ENTITY_KIND, ""),
     )
-    who = identity(hit, found, said, operation)
+    who = identity(hit, found, said, operation, dimensions)
     cost = reported(said, hit.own) if hit.own or table.COST in said else ""
     if not found.counts and not cost and not _tells(hit, said, operation):
-        if not (who.agent or who.workflow):
+        if not says_whose(who):
             return None
         role = WITNESS
     elif PRICE_REF in hit.own and not remeter:
@@ -112,7 +113,7 @@ def recognise(hit: Hit, dimensions: Dimensions, *, remeter: bool = False) -> Llm
 def _unfolded(hit: Hit, found: Layout, dimensions: Dimensions) -> tuple[Hit, Layout]:
     """The span with what its JSON documents say beside its attributes, and where all that is."""
     values = unfold(hit.values, found.documents, DOCUMENTS)
-    whole = layout(tuple(values), tuple(hit.resource), tuple(dimensions.items()))
+    whole = layout(tuple(values), tuple(hit.resource), dimensions)
     return hit._replace(values=values), whole
 
 

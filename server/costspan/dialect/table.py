@@ -38,6 +38,7 @@ REQUEST_MODEL = "request_model"
 RESPONSE_MODEL = "response_model"
 RESPONSE_ID = "response_id"
 AGENT = "agent"
+AGENT_ID = "agent_id"  # where it has no name
 WORKFLOW = "workflow"
 TOOL = "tool"
 USER = "user"

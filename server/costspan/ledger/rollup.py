@@ -13,10 +13,10 @@ import msgspec
 
 from costspan.ledger.billing import BILLED, DUPLICATE, FALLBACK, Known, bill
 from costspan.ledger.forest import Forest, Node, plant
+from costspan.ledger.identity import of_trace, resolve
 from costspan.model import ALREADY_METERED, WITNESS, Identity, LlmCall, Tally, TraceTotals
 
 _ERROR = 2  # Status.code of opentelemetry-proto
-_NOBODY = Identity()
 _NOTHING = ("", "0")
 
 
@@ -105,7 +105,7 @@ class Rollup(NamedTuple):
     whole: bool  # a root, no missing parent, nothing ends after the root
     root_name: str  # "" unless the root carries a record
     service: str
-    identity: Identity  # the root's, gaps filled from the billed calls by start
+    identity: Identity  # the trace's: the root's, gaps filled from the billed calls
     flags: tuple[str, ...]  # cycle duplicates fallback orphans several_roots
     left: Known  # for a later generation of the same trace
     counts: bool  # False: no span of it concerns us: none with usage, or all metered by another
@@ -152,7 +152,7 @@ def rollup(
         whole=_whole(forest),
         root_name=root.name if root else "",
         service=root.service if root else _earliest_service(decisions.values()),
-        identity=_trace_identity(root, billed),
+        identity=of_trace(root, [(held.call, held.identity) for held in billed]),
         flags=tuple(_flags(forest, bills.reasons)),
         left=bills.left,
         counts=any(held.reason != ALREADY_METERED for held in decisions.values()),
@@ -191,6 +191,7 @@ def totals(rolled: Rollup, stamp: Stamp) -> TraceTotals:
         conversation=who.conversation,
         flags=rolled.flags,
         effective_cost=str(total.effective_cost) if total.effective_cost != total.cost else "",
+        dimensions=dict(sorted(who.dimensions.items())),
     )
 
 
@@ -204,51 +205,12 @@ def model_of(call: LlmCall) -> str:
 
 
 def _decisions(forest: Forest, reasons: Mapping[bytes, str]) -> dict[bytes, Decision]:
-    identities = _identities(forest)
+    identities = resolve(forest)
     return {
         span_id: Decision(call, reason in BILLED, reason, identities[span_id])
         for span_id, reason in sorted(reasons.items())
         if (call := forest.calls[span_id]).role != WITNESS
     }
-
-
-def _identities(forest: Forest) -> dict[bytes, Identity]:
-    """Own, else the nearest record's above; user, session and conversation else the root's.
-
-    An agent is not taken from a root that is no ancestor: its sub-agents' lost spans are not its.
-    """
-    root = forest.calls.get(forest.root.span_id) if forest.root else None
-    stray = _NOBODY
-    if root is not None:
-        own = root.identity
-        stray = Identity(user=own.user, session=own.session, conversation=own.conversation)
-    resolved: dict[bytes, Identity] = {}
-    for span_id in reversed(forest.order):
-        above = resolved.get(forest.above[span_id], stray)
-        resolved[span_id] = _inherit(forest.calls[span_id].identity, above)
-    return resolved
-
-
-def _inherit(own: Identity, above: Identity) -> Identity:
-    if above == _NOBODY:
-        return own
-    return Identity(
-        agent=own.agent or above.agent,
-        workflow=own.workflow or above.workflow,
-        tool=own.tool or above.tool,
-        user=own.user or above.user,
-        session=own.session or above.session,
-        conversation=own.conversation or above.conversation,
-        dimensions=own.dimensions,
-    )
-
-
-def _trace_identity(root: LlmCall | None, billed: Iterable[Decision]) -> Identity:
-    """The root's, else that of the earliest billed call which says it."""
-    who = root.identity if root else Identity()
-    for held in sorted(billed, key=_start):
-        who = _inherit(who, held.identity) if who != _NOBODY else held.identity
-    return who
 
 
 def _start(held: Decision) -> tuple[int, bytes]:

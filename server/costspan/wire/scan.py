@@ -29,10 +29,11 @@ class _Names(dict[str, bool]):
     def __init__(self, keys: frozenset[str], prefixes: tuple[str, ...]) -> None:
         super().__init__(dict.fromkeys(keys, True))
         self._prefixes = prefixes
+        self._most = len(keys) + _CONTEXTS
 
     def __missing__(self, key: str) -> bool:
         wanted = key.startswith(self._prefixes)
-        if len(self) < _CONTEXTS:
+        if len(self) < self._most:
             self[key] = wanted
         return wanted
 

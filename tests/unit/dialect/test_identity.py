@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from costspan.dialect import Dimensions
 from costspan.dialect.identity import host, provider
 from costspan.model import Value
 from hits import call_of
@@ -49,13 +50,17 @@ def test_a_dimension_comes_from_the_span_else_from_its_resource() -> None:
 
 
 def test_any_key_can_be_a_dimension_even_one_that_we_read_ourselves() -> None:
-    who = call_of({**USAGE, "user.id": "u-1"}, dimensions={"payer": ("cost.owner", "user.id")})
+    who = call_of(
+        {**USAGE, "user.id": "u-1"}, dimensions=Dimensions({"payer": ("cost.owner", "user.id")})
+    )
 
     assert (who.identity.user, who.identity.dimensions) == ("u-1", {"payer": "u-1"})
 
 
 def test_the_first_candidate_that_says_something_is_the_dimension() -> None:
-    who = call_of({**USAGE, "a": "", "b": "x", "c": "y"}, dimensions={"d": ("a", "b", "c")})
+    who = call_of(
+        {**USAGE, "a": "", "b": "x", "c": "y"}, dimensions=Dimensions({"d": ("a", "b", "c")})
+    )
 
     assert who.identity.dimensions == {"d": "x"}
 

@@ -9,18 +9,23 @@ from costspan_pricing.usage import CACHE_WRITES, Unit
 
 # Only where the provider bills it so. Everything else without a rate is unpriced.
 _PROMPT_MEDIA = {Unit.AUDIO_INPUT: Unit.INPUT, Unit.IMAGE_INPUT: Unit.INPUT}
-_WRITES_ARE_INPUT = dict.fromkeys(CACHE_WRITES, Unit.INPUT)
+# Caching is automatic there: a miss is plain input. A longer lifetime is bought, and has a price.
+_WRITES_ARE_INPUT = {Unit.CACHE_WRITE_5M: Unit.INPUT}
 _INHERITS: Mapping[str, Mapping[Unit, Unit]] = {
     # Images are prompt tokens: platform.claude.com/docs/en/build-with-claude/vision
     "anthropic": {Unit.IMAGE_INPUT: Unit.INPUT},
-    # Caching is automatic and a miss is plain input; chat models take images as prompt tokens:
+    # A miss is plain input; chat models take images as prompt tokens:
     # developers.openai.com/api/docs/guides/prompt-caching, .../pricing
     "openai": {**_WRITES_ARE_INPUT, Unit.IMAGE_INPUT: Unit.INPUT},
     "azure": {**_WRITES_ARE_INPUT, Unit.IMAGE_INPUT: Unit.INPUT},
     # One input price for text, image and audio unless listed apart; an explicit cache is created
     # at the input price: ai.google.dev/gemini-api/docs/pricing and /caching
-    "google": {**_WRITES_ARE_INPUT, **_PROMPT_MEDIA, Unit.CACHE_READ_AUDIO: Unit.CACHE_READ},
-    # Automatic caching, a miss is plain input: api-docs.deepseek.com/guides/kv_cache,
+    "google": {
+        **dict.fromkeys(CACHE_WRITES, Unit.INPUT),
+        **_PROMPT_MEDIA,
+        Unit.CACHE_READ_AUDIO: Unit.CACHE_READ,
+    },
+    # api-docs.deepseek.com/guides/kv_cache,
     # docs.x.ai/docs/models, console.groq.com/docs/prompt-caching
     "deepseek": _WRITES_ARE_INPUT,
     "x-ai": {**_WRITES_ARE_INPUT, Unit.IMAGE_INPUT: Unit.INPUT},

@@ -124,7 +124,10 @@ def _bands(
     hours: Hours | None,
     factors: Iterable[Factor],
 ) -> tuple[RatedBand, ...]:
-    """Every band, highest first: each unit at the rate of the last layer that lists it."""
+    """Every band, highest first: each unit at the rate of the last layer that lists it.
+
+    A band whose rates are those below it is none: a tier may have one price for every length.
+    """
     overs = sorted({band.over for layer in layers for band in layer.bands}, reverse=True)
     bands = []
     for over in (*overs, -1):
@@ -134,7 +137,8 @@ def _bands(
         if hours is not None:
             rates.update(hours.rates)
         bands.append(RatedBand(over, _derived(rates, per, factors)))
-    return tuple(bands)
+    pairs = zip(bands, (*bands[1:], None), strict=True)
+    return tuple(band for band, below in pairs if below is None or band.rates != below.rates)
 
 
 def _rates_above(layer: Price | Variant, over: int) -> Rates:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from costspan_pricing.book import Catalogue, Model, PriceBook
 from costspan_pricing.context import Unpriced
 from costspan_pricing.fit import meant
-from costspan_pricing.identity import book_provider, canonical_provider
+from costspan_pricing.identity import book_provider, canonical_provider, known_provider
 from costspan_pricing.naming import (
     evident_platform,
     evident_provider,
@@ -21,6 +21,11 @@ from costspan_pricing.quote import Context, Reason
 # Their models are served by many others at other prices, so a model's name alone says who made
 # it, not who ran it: `deepseek-r1-distill-llama-70b` is not billed by DeepSeek.
 _OPEN_WEIGHTS = frozenset({"deepseek", "meta", "minimax", "mistral", "moonshotai", "zhipuai"})
+
+
+# Prefixes that only routers write. `openai/` or `anthropic/` may be the name of another router's
+# model: what OpenRouter asks for it is not what its maker asks.
+_CLOUDS = frozenset({"aws.bedrock", "azure.ai.inference", "azure.ai.openai", "gcp.vertex_ai"})
 
 
 class Sku(NamedTuple):
@@ -54,7 +59,7 @@ def _find_stated(book: PriceBook, provider: str, model: str, geo: str) -> Sku:
     An instrumentation of a vendor's client names the vendor, also when that client talks to a
     cloud: provider `anthropic`, model `us.anthropic.claude-sonnet-4-5-20250929-v1:0`.
     """
-    platform = evident_platform(model.lower())
+    platform = evident_platform(model.lower()) or _routed_to_cloud(model)
     try:
         return _find_at(book, provider, model, geo)
     except Unpriced as unknown:
@@ -65,6 +70,13 @@ def _find_stated(book: PriceBook, provider: str, model: str, geo: str) -> Sku:
         except Unpriced:
             raise unknown from None
     return sku._replace(assumed=(f"provider={platform}:by the model's name", *sku.assumed))
+
+
+def _routed_to_cloud(model: str) -> str:
+    """The cloud that a router's prefix names: azure/gpt-4.1, vertex_ai/claude-opus-4-8."""
+    prefix, slash, _ = model.strip().lower().partition("/")
+    named = known_provider(prefix) if slash else ""
+    return named if named in _CLOUDS else ""
 
 
 def _owner(book: PriceBook, model: str) -> str:

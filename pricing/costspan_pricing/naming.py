@@ -26,8 +26,14 @@ _CONTEXT_LENGTH = re.compile(r"\[\d+[km]\]$")  # Claude Code: claude-opus-4-6[1m
 _GOOGLE_REVISION = re.compile(r"^(gemini-.*)-\d{3}$")
 _BEDROCK_VERSION = re.compile(r"-v\d+(:\d+)?$")
 _LATEST = re.compile(r"-latest$")
-# LiteLLM: bedrock/converse/<id>. Not bedrock/us-gov-west-1/<id>: that place has its own prices.
-_BEDROCK_ROUTE = re.compile(r"^(converse|converse_like|invoke)/")
+# LiteLLM: bedrock/converse/<id>, bedrock/us-gov-west-1/<id>
+_BEDROCK_ROUTE = re.compile(r"^(?:(?:converse|converse_like|invoke)/|[a-z]{2}(?:-[a-z]+)+-\d/)+")
+# Where a resource lives, as its path says: an ARN's region, Vertex's location, LiteLLM's route
+_REGIONS = (
+    re.compile(r"^arn:aws[a-z-]*:bedrock:([a-z0-9-]+):"),
+    re.compile(r"^(?:.*/)?projects/[^/]+/locations/([a-z0-9-]+)/"),
+    re.compile(r"^(?:bedrock/)?(?:converse/|invoke/)?([a-z]{2}(?:-[a-z]+)+-\d)/"),
+)
 _FINE_TUNE = re.compile(r"^ft:|\.ft-|:ft-|^tunedmodels/")
 # Names that one vendor gives and the book's owners do not list.
 _NAMED_BY = (
@@ -108,8 +114,8 @@ def spellings(provider: str, model: str) -> tuple[str, ...]:
     spelling. A fine-tune, deployment or profile has its own name only.
     """
     place = book_provider(canonical_provider(provider))
-    found: dict[str, None] = {}
     stated = model.strip().lower()
+    found: dict[str, None] = {stated: None} if stated else {}
     for name, _ in names(place, stated, ""):
         found.setdefault(name)
     if place == "aws" and not needs_alias(place, stated):
@@ -117,6 +123,13 @@ def spellings(provider: str, model: str) -> tuple[str, ...]:
         found.setdefault(plainest)
         found.setdefault(_SNAPSHOT.sub("", plainest))
     return tuple(found)
+
+
+def named_region(model: str) -> str:
+    """The region that the path of a resource names, "" if it names none."""
+    lowered = model.strip().lower()
+    found = (pattern.match(lowered) for pattern in _REGIONS)
+    return next((each[1] for each in found if each), "")
 
 
 def unrevised(name: str) -> str:
@@ -137,11 +150,11 @@ def needs_alias(provider: str, model: str) -> bool:
 
 def _stripped(provider: str, stated: str) -> Iterator[str]:
     """The name as stated, then ever further without path and without prefixes of the provider."""
-    yield stated  # some ids hold a slash: accounts/fireworks/models/..., perplexity/sonar
     arn = _MODEL_ARN.match(stated)
     if arn:
         yield arn[1]
         return
+    yield stated  # some ids hold a slash: accounts/fireworks/models/..., perplexity/sonar
     if _OWN_RESOURCE.match(stated):
         return
     head, models, tail = stated.rpartition("models/")

@@ -12,7 +12,7 @@ from costspan_pricing.book import PriceBook
 from costspan_pricing.context import Unpriced
 from costspan_pricing.identity import book_provider, canonical_provider
 from costspan_pricing.lookup import Sku, find
-from costspan_pricing.naming import spellings
+from costspan_pricing.naming import named_region, spellings
 from costspan_pricing.quote import Context
 from costspan_pricing.ratecard.match import Names, applies, rank
 from costspan_pricing.ratecard.shape import Alias, RateCard
@@ -47,6 +47,8 @@ def ask(book: PriceBook, cards: Sequence[RateCard], context: Context, at: dateti
             context, provider=alias.provider, model=alias.model, **stated
         )
         renamed, renamer = (f"alias:{alias.provider}/{alias.model}",), (card.ref,)
+    if not context.region:
+        context = msgspec.structs.replace(context, region=named_region(context.model))
     sku, lost = _row(book, context)
     if sku is not None:
         ids = (sku.model.id.lower(), f"{sku.provider}/{sku.model.id}".lower())

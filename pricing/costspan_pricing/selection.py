@@ -104,7 +104,7 @@ def _places(
             continue
         if key in elsewhere or not _indifferent(catalogue, sku, key, value):
             raise Unpriced(Reason.UNKNOWN_CONTEXT, f"{key}={value}")
-        if key != REGION or sku.place in _BY_REGION:
+        if key != REGION or sku.place in _BY_REGION or _known(catalogue, key, value):
             marks.append(f"{key}={value}:global list price")
     return marks
 
@@ -131,12 +131,27 @@ def _indifferent(catalogue: Catalogue | None, sku: Sku, key: str, value: str) ->
     """Whether a place that the row has no rates for may cost what the list says."""
     if value == PROVISIONED:
         return False
-    known = catalogue.places.get(key, ()) if catalogue is not None else ()
-    if key == REGION or not known:
+    if key == REGION or catalogue is None or not catalogue.places.get(key):
         return True
     if key == DEPLOYMENT:
         return False  # they differ for every model, so that the list price would be wrong
-    return not _priced_by(sku, key) and any(_fits(values, value) for values in known)
+    return not _priced_by(sku, key) and _known(catalogue, key, value)
+
+
+def _known(catalogue: Catalogue | None, key: str, value: str) -> bool:
+    """Whether some row of the provider has rates for a place."""
+    places = catalogue.places.get(key, ()) if catalogue is not None else ()
+    return any(_fits(values, value) for values in places)
+
+
+def by_geography(facts: Facts, catalogue: Catalogue | None) -> Facts:
+    """A region as the geography that it is, where the provider knows only those: OpenAI's `eu`."""
+    region = facts.place.get(REGION, "")
+    if not region or GEO in facts.said or not _known(catalogue, GEO, region):
+        return facts
+    if catalogue is None or catalogue.places.get(REGION):
+        return facts
+    return facts._replace(place={**facts.place, GEO: region}, said=facts.said | {GEO})
 
 
 def _unsaid(book: PriceBook, sku: Sku, facts: Facts) -> Iterator[str]:

@@ -188,7 +188,11 @@ def _with_inherited(
     amounts = {unit: _ratio(rate.rate * ATTOS) for unit, rate in rates.items()}
     amounts.setdefault(Unit.REQUESTS, (0, 1))  # a request costs something only where it is listed
     inherited: dict[Unit, str] = {}
+    # who asks for one kind of write does not give the others away at the price of a miss
+    writes = not amounts.keys().isdisjoint(CACHE_WRITES)
     for unit, source in inherits.items():
+        if writes and unit in CACHE_WRITES:
+            continue
         if unit not in amounts and source in amounts:
             amounts[unit] = amounts[source]
             inherited[unit] = f"{unit}:{source} rate"

@@ -398,3 +398,53 @@ def test_a_region_may_be_written_as_azures_portal_writes_it() -> None:
     spoken = quote("azure", "gpt-4.1", TALK, deployment="Standard", region="North Europe")
 
     assert dollars(spoken) == "0.003696"  # 2.64, 10.56
+
+
+def test_a_longer_write_is_not_given_away_at_the_price_of_a_miss() -> None:
+    """GPT-4o caches by itself; nobody sold it a write for twelve hours."""
+    assert quote("openai", "gpt-4o", TALK | {"cache_write_12h": 9}).reason == "no_rate_for_unit"
+    assert quote("azure", "gpt-6-astra", {"cache_write_12h": 9}).reason == "no_rate_for_unit"
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "buckets", "usd"),
+    [
+        (
+            "aws",
+            "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.amazon.nova-pro-v1:0",
+            {"input": 1000},
+            "0.00105",  # 1.05 in Europe
+        ),
+        (
+            "gcp.vertex_ai",
+            "projects/p/locations/us-east5/publishers/anthropic/models/claude-opus-4-8",
+            {"input": 1000},
+            "0.0055",  # 5 x 1.1
+        ),
+        (
+            "gcp.vertex_ai",
+            "projects/p/locations/global/publishers/anthropic/models/claude-opus-4-8",
+            {"input": 1000},
+            "0.005",
+        ),
+        ("openai", "azure/gpt-4.1", {"input": 1000}, "0.002"),
+    ],
+)
+def test_a_place_in_the_name_counts(
+    provider: str, model: str, buckets: dict[str, int], usd: str
+) -> None:
+    assert dollars(quote(provider, model, buckets)) == usd
+
+
+def test_a_region_is_a_geography_where_only_those_have_prices() -> None:
+    by_geo = quote("openai", "gpt-5.5", TALK, geo="eu")
+    by_region = quote("openai", "gpt-5.5", TALK, region="eu")
+
+    assert dollars(by_geo) == dollars(by_region) == "0.0088"  # (5, 30) x 1.1
+    assert dollars(quote("openai", "gpt-5.5", TALK, region="eu-west-1")) == "0.008"
+
+
+def test_a_tier_with_one_price_for_every_length_shows_no_long_context() -> None:
+    answer = quote("openai", "gpt-5.5", {"input": 300_000}, tier="priority")
+
+    assert answer.modifiers == ("tier:priority",)

@@ -80,5 +80,6 @@ def totals(**changes: Any) -> TraceTotals:
         by_model={"gpt-4o": Tally("3500000000000000", 2, {"input": 1000})},
         by_agent={"planner": Tally("3500000000000000", 2, {"input": 1000})},
         flags=("orphans",),
+        dimensions={"team": "search"},
     )
     return msgspec.structs.replace(made, **changes)

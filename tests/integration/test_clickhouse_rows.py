@@ -123,3 +123,19 @@ def test_totals_sum_the_newest_version_of_every_part(
     assert row["ModelUsage"] == {"input gpt-4o": 2000}
     assert row["AgentCostUsd"]["planner"] == Decimal("0.0105")
     assert row["Flags"] == ["orphans"]
+
+
+def test_the_part_with_the_root_says_the_dimensions_of_a_trace(
+    destination: ClickHouse, client: Client
+) -> None:
+    """Other parts fill what it leaves open, of several values the first by name."""
+    parts = [
+        totals(dimensions={"team": "search"}),
+        totals(writer="w2", root_name="", start_ns=NOW - 1, dimensions={"team": "a", "task": "y"}),
+        totals(writer="w3", root_name="", start_ns=NOW - 2, dimensions={"task": "x"}),
+    ]
+    frame = Frame(1, NOW, TRACE_TOTALS, OWN, (), encode_totals(parts), b"", 0)
+    destination.deliver([frame])
+    rows = client.query("SELECT Dimensions FROM trace_totals").result_rows
+
+    assert rows == [({"team": "search", "task": "x"},)]

@@ -30,6 +30,7 @@ from ledger_samples import Span, calls, frame, heads, record, span
 
 SECOND = 1_000_000_000
 NAMES = st.sampled_from(["", "", "a", "b"])
+SAID = st.dictionaries(st.sampled_from(["team", "tenant"]), st.sampled_from(["x", "y"]))
 STAMP = Stamp(b"\x01" * 16, "w", 1, 1, "", "", 0)
 
 
@@ -41,6 +42,7 @@ def records(draw: st.DrawFn, *, wrappers: bool) -> LlmCall:
         roles += [AGGREGATE, AGGREGATE, TOKEN_COUNTER, CUMULATIVE, ALREADY_METERED]
     role = draw(st.sampled_from(roles))
     unknown = role == WITNESS or draw(st.integers(0, 9)) == 0
+    said = draw(SAID)
     return record(
         None if unknown else draw(st.integers(0, 9)),
         draw(st.integers(0, 3)),
@@ -49,6 +51,8 @@ def records(draw: st.DrawFn, *, wrappers: bool) -> LlmCall:
         model=draw(st.sampled_from(["m", "n"])),
         agent=draw(NAMES),
         user=draw(NAMES),
+        dimensions=said,
+        defaults=tuple(name for name in said if draw(st.booleans())),
     )
 
 

@@ -126,6 +126,7 @@ def _trace(trace_id: bytes, found: Rollup) -> dict[str, Any]:
         "by_model": {key: _sums(sums) for key, sums in sorted(found.by_model.items())},
         "by_agent": {key: _sums(sums) for key, sums in sorted(found.by_agent.items())},
         "flags": list(found.flags),
+        "dimensions": dict(sorted(found.identity.dimensions.items())),
     }
 
 

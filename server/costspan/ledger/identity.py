@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from costspan.ledger.billing import BILLED, DUPLICATE
 from costspan.ledger.forest import Forest
 from costspan.model import Identity, LlmCall
 
@@ -29,6 +30,26 @@ def resolve(forest: Forest) -> dict[bytes, Identity]:
         above = resolved.get(forest.above[span_id], stray)
         resolved[span_id] = _inherit(forest.calls[span_id].identity, above)
     return resolved
+
+
+def pooled(
+    resolved: Mapping[bytes, Identity], forest: Forest, reasons: Mapping[bytes, str]
+) -> dict[bytes, Identity]:
+    """The same, and the billed record of a call knows what its doubles say of it.
+
+    The SDK has the finer counts, the gateway behind it knows the key and the team.
+    """
+    doubles: dict[str, list[bytes]] = {}
+    for span_id, reason in reasons.items():
+        if reason == DUPLICATE:
+            doubles.setdefault(forest.calls[span_id].response_id, []).append(span_id)
+    known = dict(resolved)
+    if doubles:
+        for span_id, reason in reasons.items():
+            if reason in BILLED:
+                for other in sorted(doubles.get(forest.calls[span_id].response_id, ())):
+                    known[span_id] = _inherit(known[span_id], resolved[other])
+    return known
 
 
 def of_trace(root: LlmCall | None, billed: Sequence[tuple[LlmCall, Identity]]) -> Identity:

@@ -13,7 +13,7 @@ import msgspec
 
 from costspan.ledger.billing import BILLED, DUPLICATE, FALLBACK, Known, bill
 from costspan.ledger.forest import Forest, Node, plant
-from costspan.ledger.identity import of_trace, resolve
+from costspan.ledger.identity import of_trace, pooled, resolve
 from costspan.model import ALREADY_METERED, WITNESS, Identity, LlmCall, Tally, TraceTotals
 
 _ERROR = 2  # Status.code of opentelemetry-proto
@@ -205,7 +205,7 @@ def model_of(call: LlmCall) -> str:
 
 
 def _decisions(forest: Forest, reasons: Mapping[bytes, str]) -> dict[bytes, Decision]:
-    identities = resolve(forest)
+    identities = pooled(resolve(forest), forest, reasons)
     return {
         span_id: Decision(call, reason in BILLED, reason, identities[span_id])
         for span_id, reason in sorted(reasons.items())

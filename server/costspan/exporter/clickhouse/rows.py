@@ -178,6 +178,8 @@ def totals_block(totals: Sequence[TraceTotals]) -> Block:
         out.add(column, "UInt64", native.unsigned([_count(number(total)) for total in totals]))
     for column, amount in _TOTAL_AMOUNTS.items():
         out.add(column, _MONEY, native.decimals(_known(amount(total)) for total in totals))
+    dimensions = [total.dimensions for total in totals]
+    out.add("Dimensions", "Map(String, String)", native.text_map(dimensions))
     out.add("Arrived", _TIME, _instants([total.arrived_ns for total in totals]))
     out.add("Start", _TIME, _instants([total.start_ns for total in totals]))
     out.add("End", _TIME, _instants([total.end_ns for total in totals]))

@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS trace_totals_parts
     User String CODEC(ZSTD(1)),
     Session String CODEC(ZSTD(1)),
     Conversation String CODEC(ZSTD(1)),
+    Dimensions Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     Spans UInt64,
     Errors UInt64,
     LlmCalls UInt64,

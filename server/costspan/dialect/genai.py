@@ -8,7 +8,7 @@ at the version named there. Two spellings of one meaning are one count: they are
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import BESIDE, EXCLUSIVE, INCLUSIVE, Dialect, Emitter
+from costspan.dialect.table import EXCLUSIVE, INCLUSIVE, Dialect, Emitter
 
 _COUNTS = {
     table.INPUT: ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),  # renamed in 1.27
@@ -18,9 +18,6 @@ _COUNTS = {
         "gen_ai.usage.cache_read.input_tokens",  # 1.40
         "gen_ai.usage.cache_read_input_tokens",  # OpenLLMetry to 0.4x, AG2, AgentOps
         "gen_ai.usage.cache_read_tokens",
-        "gen_ai.usage.details.cache_read_tokens",  # Pydantic AI, beside the plain key
-        "gen_ai.usage.prompt_tokens_details.cached_tokens",  # OpenLIT
-        "gen_ai.usage.prompt_tokens_details.cache_read",
         "gen_ai.usage.cached_input_tokens",  # Mastra 0.3
         "gen_ai.usage.input_tokens.cached",  # Sentry
     ),
@@ -30,7 +27,6 @@ _COUNTS = {
         "gen_ai.usage.cache_creation_input_tokens",
         "gen_ai.usage.cache_write_input_tokens",  # Strands
         "gen_ai.usage.cache_creation_tokens",
-        "gen_ai.usage.details.cache_write_tokens",  # Pydantic AI
         "gen_ai.usage.input_tokens.cache_write",  # Sentry
     ),
     table.CACHE_WRITE_5M: (
@@ -46,29 +42,22 @@ _COUNTS = {
     table.REASONING: (
         "gen_ai.usage.reasoning.output_tokens",  # 1.41
         "gen_ai.usage.reasoning_tokens",  # OpenLLMetry, OpenLIT, AgentOps
-        "gen_ai.usage.details.reasoning_tokens",
-        "gen_ai.usage.completion_tokens_details.reasoning",
         "gen_ai.usage.output_tokens.reasoning",  # Sentry
         "gen_ai.usage.thinking_tokens",  # AG2 1.2
     ),
     table.AUDIO_INPUT: (
         "gen_ai.usage.audio.input_tokens",  # util-genai 1.3
         "gen_ai.usage.input_audio_tokens",  # Microsoft.Extensions.AI, agentgateway
-        "gen_ai.usage.details.input_audio_tokens",
         "gen_ai.usage.audio_input_tokens",  # Mastra
     ),
     table.AUDIO_OUTPUT: (
         "gen_ai.usage.audio.output_tokens",
         "gen_ai.usage.output_audio_tokens",
-        "gen_ai.usage.details.output_audio_tokens",
         "gen_ai.usage.audio_output_tokens",
     ),
     table.IMAGE_INPUT: ("gen_ai.usage.image.input_tokens",),
     table.IMAGE_OUTPUT: ("gen_ai.usage.image.output_tokens", "gen_ai.usage.output_image_tokens"),
-    table.CACHE_READ_AUDIO: (
-        "gen_ai.usage.audio.cache_read.input_tokens",
-        "gen_ai.usage.details.cache_audio_read_tokens",
-    ),
+    table.CACHE_READ_AUDIO: ("gen_ai.usage.audio.cache_read.input_tokens",),
     table.CACHE_READ_IMAGE: ("gen_ai.usage.image.cache_read.input_tokens",),
     # Billed by the compaction step of an Anthropic call, left out of its totals: anthropic-python
     # 2.12, _tracing.
@@ -95,26 +84,18 @@ _TEXTS = {
         "gen_ai.openai.response.service_tier",
         "gen_ai.response.service_tier",  # LangSmith
         "anthropic.response.service_tier",  # anthropic-python 2.12
-        "gen_ai.cost.service_tier",  # LiteLLM
     ),
     table.ASKED_TIER: ("openai.request.service_tier", "gen_ai.openai.request.service_tier"),
-    table.GEO: ("gen_ai.cost.data_residency",),  # LiteLLM: Anthropic's inference_geo
     table.REGION: ("cloud.region",),  # on the span: botocore's region of the call
-    table.LOCATION: ("gen_ai.cost.vertex_location",),  # LiteLLM
     table.CACHED: ("gen_ai.response.cached",),  # in no registry; gateways and applications write it
     table.COST: (
-        "gen_ai.usage.cost",  # OpenLIT; a scan hands it over as one of our own names
         "gen_ai.usage.total_cost",  # AgentOps
-        "operation.cost",  # Pydantic AI, Logfire
-        "gen_ai.cost.total_cost",  # LiteLLM 1
-        "litellm.cost.total",  # LiteLLM 2
         "agw.ai.usage.cost.total",  # agentgateway, a string
         "gen_ai.cost.total_tokens",  # Sentry: dollars, whatever the name says
         "opencode.llm.cost.total",  # `github.copilot.cost` counts premium requests, not dollars
     ),
 }
 
-_GOOGLE = ("gcp.vertex_ai", "gcp.gemini")
 _RAW_ANTHROPIC = ("anthropic", "aws.bedrock")  # both APIs count the uncached rest as input
 
 _EMITTERS = (
@@ -131,13 +112,8 @@ _EMITTERS = (
     Emitter("opentelemetry.instrumentation.google_genai", INCLUSIVE),  # adds thoughts
     Emitter("com.anthropic.sdk.python*", INCLUSIVE),  # 2.12: sums itself
     Emitter("mistralai_sdk_tracer", INCLUSIVE),
-    Emitter("pydantic-ai", INCLUSIVE),  # 1.x and 2.x
-    Emitter("logfire.*", INCLUSIVE),
     Emitter("gcp.vertex.agent", INCLUSIVE),  # Google ADK 2.13
     # Foreign conventions that write the official keys: the official meaning is not theirs.
-    Emitter("openlit*", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 1.45: documented so
-    Emitter("openlit*", INCLUSIVE, providers=_GOOGLE, reasoning=BESIDE),
-    Emitter("openlit*", INCLUSIVE),
     Emitter("agent_framework", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 1.23
     Emitter("agent_framework", INCLUSIVE),
     Emitter("opentelemetry.instrumentation.ag2", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 1.2.1

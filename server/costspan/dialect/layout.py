@@ -14,9 +14,13 @@ from costspan.dialect import documents
 from costspan.dialect.cache import GATEWAYS
 from costspan.dialect.dimensions import Dimensions
 from costspan.dialect.genai import GENAI
+from costspan.dialect.langsmith import LANGSMITH
+from costspan.dialect.litellm import LITELLM
 from costspan.dialect.names import NAMES
 from costspan.dialect.openinference import OPENINFERENCE
+from costspan.dialect.openlit import OPENLIT
 from costspan.dialect.openllmetry import OPENLLMETRY
+from costspan.dialect.pydantic_ai import PYDANTIC_AI
 from costspan.dialect.table import (
     ENTITY_KIND,
     INPUT,
@@ -35,8 +39,20 @@ from costspan.dialect.values import MOST_TEXT, text, whole
 from costspan.dialect.vercel import VERCEL
 from costspan.model import Value
 
-DIALECTS: tuple[Dialect, ...] = (GENAI, OPENLLMETRY, OPENINFERENCE, VERCEL)
+DIALECTS: tuple[Dialect, ...] = (
+    LANGSMITH,  # what it writes under GenAI's names for operation and provider is a guess
+    GENAI,
+    PYDANTIC_AI,
+    LITELLM,
+    OPENLIT,
+    OPENLLMETRY,
+    OPENINFERENCE,
+    VERCEL,
+)
 """In order of precedence: the first that says something about a meaning is believed."""
+
+# They write GenAI's counts; an OpenInference span that has those was converted.
+_WRITERS = tuple(dialect for dialect in DIALECTS if dialect is not OPENINFERENCE)
 
 _KEPT = 4096  # sets of keys; far above the number of instrumentations in one fleet
 
@@ -116,15 +132,15 @@ def _present(table: Mapping[str, Keys], there: frozenset[str]) -> Meanings:
 
 def _dialect(there: frozenset[str]) -> str:
     """The convention whose totals are there; GenAI keys with another's sign are that other's."""
-    for dialect in DIALECTS:
-        totals = dialect.counts[INPUT] + dialect.counts[OUTPUT]
-        if there.isdisjoint(totals):
-            continue
-        writers = (OPENLLMETRY, VERCEL) if dialect is GENAI else ()
-        signed = (writer.name for writer in writers if not there.isdisjoint(writer.signs))
-        return next(signed, dialect.name)
-    signed = (dialect.name for dialect in DIALECTS if not there.isdisjoint(dialect.signs))
-    return next(signed, GENAI.name)
+    spoken = next((each for each in DIALECTS if not there.isdisjoint(_totals(each))), None)
+    if spoken is not None and spoken is not GENAI:
+        return spoken.name
+    among = DIALECTS if spoken is None else _WRITERS
+    return next((each.name for each in among if not there.isdisjoint(each.signs)), GENAI.name)
+
+
+def _totals(dialect: Dialect) -> Keys:
+    return dialect.counts.get(INPUT, ()) + dialect.counts.get(OUTPUT, ())
 
 
 def texts(found: Meanings, values: Mapping[str, Value]) -> dict[str, str]:

@@ -91,6 +91,16 @@ def classify(operation: str, *other: str) -> tuple[str, str]:
     return (stated[0] if stated else "", LEAF)
 
 
+@lru_cache(maxsize=1024)
+def by_name(scope: str, span: str) -> tuple[str, str]:
+    """The same for a span that states no operation, from whose it is and its own name."""
+    for dialect in DIALECTS:
+        for named in dialect.names:
+            if scope == named.scope and span.startswith(named.span):
+                return named.operation, named.role
+    return ("", LEAF)
+
+
 def is_inference(operation: str) -> bool:
     """Whether a canonical operation is known to call a model."""
     return operation in _CALLS

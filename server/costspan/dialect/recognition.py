@@ -16,7 +16,7 @@ from costspan.dialect.dimensions import Dimensions
 from costspan.dialect.documents import attribute, unfold
 from costspan.dialect.identity import identity, provider, says_whose
 from costspan.dialect.layout import COUNTS, DOCUMENTS, TEXTS, Layout, layout, texts
-from costspan.dialect.operation import classify, is_inference
+from costspan.dialect.operation import by_name, classify, is_inference
 from costspan.dialect.usage import UNKNOWN, Usage, read, usage
 from costspan.dialect.values import response_id, text, truth
 from costspan.model import (
@@ -99,6 +99,8 @@ def recognise(hit: Hit, dimensions: Dimensions, *, remeter: bool = False) -> Llm
         get(table.REQUEST_TYPE, ""),
         get(table.ENTITY_KIND, ""),
     )
+    if not operation:
+        operation, role = by_name(hit.scope[0], hit.name)
     who = identity(hit, found, said, operation, dimensions)
     cost = reported(said, hit.own) if hit.own or table.COST in said else ""
     if not found.counts and not cost and not _tells(hit, said, operation):

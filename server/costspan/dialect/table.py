@@ -86,6 +86,15 @@ class Emitter(NamedTuple):
     certain: bool = False  # its counts can't be of the other kind: a contradiction is nonsense
 
 
+class Named(NamedTuple):
+    """Spans of a scope that state no operation, and give it away by how their name begins."""
+
+    scope: str
+    span: str
+    operation: str  # canonical
+    role: str
+
+
 class Dialect(NamedTuple):
     """One attribute convention."""
 
@@ -95,4 +104,5 @@ class Dialect(NamedTuple):
     signs: frozenset[str]  # keys that only this convention has
     emitters: tuple[Emitter, ...]  # the first that fits decides
     operations: Operations = MappingProxyType({})  # beside those that everybody shares
+    names: tuple[Named, ...] = ()  # the first that fits decides
     home: str = ""  # scope of its rows that spans with its signs may have under another name

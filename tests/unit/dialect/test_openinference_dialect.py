@@ -124,7 +124,7 @@ def test_the_same_span_in_two_conventions_is_counted_once() -> None:
     )
 
     assert call.usage == {"input": 1754, "output": 561}
-    assert call.dialect == "genai"
+    assert call.dialect == "pydantic_ai"
 
 
 def test_a_crew_that_has_only_a_total_is_unknown_usage() -> None:

@@ -19,6 +19,8 @@ KEYS = (PROCESSING, TIER, SPEED, SEARCH, GEO, REGION, DEPLOYMENT)
 
 _STANDARD_TIERS = frozenset({"default", "standard", "standard_only", "on_demand"})
 _UNSTATED_TIERS = {"": "tier=standard", "auto": "tier=auto:standard"}  # `auto` is a wish, no tier
+# Vertex AI's usageMetadata.trafficType: cloud.google.com/vertex-ai/generative-ai/docs
+_TIERS = {"on_demand_flex": "flex", "on_demand_priority": "priority"}
 _BATCH = {"": False, "false": False, "no": False, "0": False, "none": False,
           "true": True, "yes": True, "1": True, "batch": True}  # fmt: skip
 _STANDARD = {
@@ -72,6 +74,7 @@ def facts(context: Context) -> Facts:
     said = set()
     deployment = _deployment(context.deployment)
     tier = context.tier.strip().lower()
+    tier = _TIERS.get(tier, tier)
     if _batch(context) or tier == "batch" or deployment.batch:
         strict[PROCESSING] = "batch"
     if strict or str(context.batch).strip():

@@ -24,7 +24,8 @@ _ALIASES: Mapping[str, str] = {
     " google_vertexai gcp.anthropic gcp.vertexai google.vertex_ai google.vertex.anthropic"
     " google_vertex_anthropic anthropic_vertex google_anthropic_vertex",
     "gcp.gemini": "gemini google google_genai google.generative_ai gcp.gen_ai google_gemini"
-    " google_ai_studio google_generative_ai google_ai googleai google.genai google.gemini",
+    " google_ai_studio google_generative_ai google.generativeai google_gla google_ai googleai"
+    " google.genai google.gemini",
     "x_ai": "xai x.ai grok",
     "mistral_ai": "mistral mistralai mistral.ai",
     "moonshot_ai": "moonshot moonshotai kimi",

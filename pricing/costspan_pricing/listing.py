@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from costspan_pricing.book import Hours, Price, PriceBook, Rates, Uplift, Variant
-from costspan_pricing.context import Facts, Unpriced, modifier
+from costspan_pricing.context import PLATFORM, Facts, Unpriced, modifier
 from costspan_pricing.dating import edges, hour_edges, hours_at, in_force, instant
 from costspan_pricing.lookup import Sku
 from costspan_pricing.quote import Reason
@@ -103,8 +103,8 @@ def _calendar_mark(price: Price) -> Iterator[str]:
 
 def _factor(uplift: Uplift, facts: Facts) -> Factor:
     stated = facts.all
-    name = "+".join(modifier(key, stated[key]) for key in uplift.when)
-    keys = frozenset(uplift.when)
+    keys = frozenset(uplift.when) - {PLATFORM} or frozenset(uplift.when)
+    name = "+".join(modifier(key, stated[key]) for key in uplift.when if key in keys)
     return Factor(name, keys, Fraction(uplift.multiplier), frozenset(uplift.units))
 
 

@@ -45,6 +45,8 @@ _NAMED_BY = (
 _MODEL_ARN = re.compile(
     r"^arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:(?:foundation-model|inference-profile)/(.+)$"
 )
+# Vertex's OpenAI-compatible endpoint of models that Google serves: .../endpoints/openapi/meta/...
+_OPENAPI_ENDPOINT = re.compile(r"^projects/.+/endpoints/openapi/(.+)$")
 # An id that only its owner can translate: endpoints, tuned models, deployments, presets.
 _OWN_RESOURCE = re.compile(
     r"^(arn:|.*/endpoints/|.*tunedmodels/|.*#accounts/|accounts/(?!fireworks/)|@preset/)"
@@ -145,7 +147,8 @@ def needs_alias(provider: str, model: str) -> bool:
         return True
     if provider == "databricks" and not plain.startswith(("databricks-", "system.ai.")):
         return True  # a serving endpoint
-    return bool(_OWN_RESOURCE.match(lowered)) and not _MODEL_ARN.match(lowered)
+    known = _MODEL_ARN.match(lowered) or _OPENAPI_ENDPOINT.match(lowered)
+    return bool(_OWN_RESOURCE.match(lowered)) and not known
 
 
 def _stripped(provider: str, stated: str) -> Iterator[str]:
@@ -155,6 +158,10 @@ def _stripped(provider: str, stated: str) -> Iterator[str]:
         yield arn[1]
         return
     yield stated  # some ids hold a slash: accounts/fireworks/models/..., perplexity/sonar
+    open_api = _OPENAPI_ENDPOINT.match(stated)
+    if open_api:
+        yield open_api[1]
+        return
     if _OWN_RESOURCE.match(stated):
         return
     head, models, tail = stated.rpartition("models/")

@@ -26,7 +26,7 @@ from costspan_pricing.money import ATTOS, divide
 from costspan_pricing.question import Call, ask
 from costspan_pricing.quote import Context, Quote, Reason
 from costspan_pricing.ratecard.shape import Capacity, Policy, RateCard
-from costspan_pricing.selection import by_geography
+from costspan_pricing.selection import by_place
 from costspan_pricing.tariff import Band, Miss, Provisioned, Tariff, compile_band
 from costspan_pricing.usage import Unit
 
@@ -62,7 +62,7 @@ def _priced(book: PriceBook, call: Call, span: Window) -> Resolved:
     known = facts(call.context)
     listing, why = None, call.lost
     if call.sku is not None:
-        known = by_geography(known, book.catalogue(call.sku.place))
+        known = by_place(known, book.catalogue(call.sku.place))
         known = known._replace(platform=call.sku.platform)
         try:
             listing = listed(book, call.sku, known, call.at)

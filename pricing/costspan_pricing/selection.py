@@ -144,14 +144,19 @@ def _known(catalogue: Catalogue | None, key: str, value: str) -> bool:
     return any(_fits(values, value) for values in places)
 
 
-def by_geography(facts: Facts, catalogue: Catalogue | None) -> Facts:
-    """A region as the geography that it is, where the provider knows only those: OpenAI's `eu`."""
-    region = facts.place.get(REGION, "")
-    if not region or GEO in facts.said or not _known(catalogue, GEO, region):
-        return facts
-    if catalogue is None or catalogue.places.get(REGION):
-        return facts
-    return facts._replace(place={**facts.place, GEO: region}, said=facts.said | {GEO})
+def by_place(facts: Facts, catalogue: Catalogue | None) -> Facts:
+    """A region as the geography that it is, or a geography as the multi-region that it is.
+
+    As the provider's prices have it: OpenAI knows only geographies (`eu`), Vertex only regions.
+    """
+    places = catalogue.places if catalogue is not None else {}
+    for stated, meant in ((REGION, GEO), (GEO, REGION)):
+        value = facts.place.get(stated, "")
+        ours = stated in places or meant in facts.said
+        if value and not ours and _known(catalogue, meant, value):
+            others = {key: each for key, each in facts.place.items() if key != stated}
+            return facts._replace(place={**others, meant: value}, said=facts.said | {meant})
+    return facts
 
 
 def _unsaid(book: PriceBook, sku: Sku, facts: Facts) -> Iterator[str]:

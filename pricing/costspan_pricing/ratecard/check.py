@@ -163,7 +163,8 @@ def _names(catalogue: Catalogue) -> Iterator[str]:
     """The ids of a provider's models, and the other names that are listed literally."""
     for model in catalogue.models:
         yield model.id.lower()
-        yield from (c[1:] for c in model.match if isinstance(c, str) and c[:1] == "=")
+        # a prefix or a part of a name is one of its names too: us.anthropic.claude-sonnet-4-5
+        yield from (c[1:].lower() for c in model.match if isinstance(c, str) and c[:1] != "~")
 
 
 def _place(provider: str) -> str:

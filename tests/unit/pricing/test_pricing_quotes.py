@@ -444,6 +444,22 @@ def test_a_region_is_a_geography_where_only_those_have_prices() -> None:
     assert dollars(quote("openai", "gpt-5.5", TALK, region="eu-west-1")) == "0.008"
 
 
+@pytest.mark.parametrize(
+    ("platform", "context", "usd"),
+    [
+        ("gcp.vertex_ai", {"geo": "us"}, "0.00165"),  # 1.5 x 1.1: a multi-region endpoint
+        ("gcp.vertex_ai", {"region": "us-central1"}, "0.00165"),
+        ("gcp.vertex_ai", {"region": "global"}, "0.0015"),
+        ("gcp.gemini", {"geo": "us"}, "0.0015"),  # AI Studio has no places
+        ("gcp.vertex_ai", {"tier": "ON_DEMAND_FLEX"}, "0.00075"),
+    ],
+)
+def test_vertex_has_places_and_names_of_tiers(
+    platform: str, context: dict[str, str], usd: str
+) -> None:
+    assert dollars(quote(platform, "gemini-3.5-flash", {"input": 1000}, **context)) == usd
+
+
 def test_a_tier_with_one_price_for_every_length_shows_no_long_context() -> None:
     answer = quote("openai", "gpt-5.5", {"input": 300_000}, tier="priority")
 

@@ -27,6 +27,13 @@ class Wanted(NamedTuple):
     long_keys: frozenset[str]  # subset of keys whose values may be long (JSON); others are capped
     resource_keys: frozenset[str]  # "" alone = all
     own_keys: frozenset[str]  # the attributes that we write, or that leave one of them no place
+    # Span attributes in namespaces that we claim to know, and know nothing of, are handed over too;
+    # past a fixed number of names they all come as OTHER.
+    namespaces: tuple[str, ...] = ()
+    familiar: tuple[str, ...] = ()  # how those keys begin there that are of no interest
+
+
+OTHER = "other"
 
 
 class Hit(NamedTuple):
@@ -151,6 +158,7 @@ class LlmCall(msgspec.Struct, array_like=True, gc=False):
     billed_reason: str = LEAF
     version: int = 1  # 1 = as priced on arrival; corrections by the ledger are higher
     gateway: str = ""  # who answered it from a cache of its own, so that no provider billed it
+    unknown: tuple[str, ...] = ()  # its gen_ai.* attributes that no convention of ours knows
 
 
 _CALLS_FORMAT = (

@@ -280,6 +280,13 @@ class Telemetry(Collector):
         "service_name attribute",
         "Model calls that lack an attribute recommended by the GenAI conventions.",
     )
+    unknown_gen_ai_keys = _family(
+        Counter,
+        "costspan_unknown_gen_ai_keys_total",
+        "key",
+        "Attributes of model calls and agents in the namespace gen_ai that no convention known here"
+        " has; after 64 names: other.",
+    )
     already_metered_spans = _family(
         Counter,
         "costspan_already_metered_spans_total",

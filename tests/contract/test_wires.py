@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from costspan import testing
 from costspan import wire as plain_python
 from costspan.errors import Undecodable
-from costspan.model import Value, Wanted
+from costspan.model import OTHER, Value, Wanted
 from costspan.wire.values import any_value, encode_attribute
 from otlp_strategies import requests, spans
 
@@ -60,6 +60,26 @@ def naive_values(span: Span) -> dict[str, Value]:
         if kv.key in WANTED.keys | WANTED.own_keys or kv.key.startswith("prefix."):
             found[kv.key] = any_value(kv.value)
     return found
+
+
+def test_unknown_keys_of_a_namespace_are_handed_over_by_name_up_to_a_number(
+    wire: ModuleType,
+) -> None:
+    """Beyond it as one; what is familiar, indexed or of another namespace is not."""
+    asked = WANTED._replace(namespaces=("gen_ai.",), familiar=("gen_ai.input.",))
+    strange: dict[str, Value] = {f"gen_ai.strange_{number}": number for number in range(70)}
+    plain: dict[str, Value] = {
+        "gen_ai.input.messages": "[]",
+        "gen_ai.prompt.0.content": "hi",
+        "other.key": 1,
+    }
+    made = testing.span({**strange, **plain, "gen_ai.request.model": "m"})
+    hits = wire.scan(testing.request(made), asked)
+
+    seen = hits[0].values.keys()
+
+    assert seen - strange.keys() == {OTHER, "gen_ai.request.model"}
+    assert len(seen & strange.keys()) == 64
 
 
 @given(requests())

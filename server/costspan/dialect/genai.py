@@ -78,6 +78,8 @@ _TEXTS = {
     table.USER: ("user.id", "enduser.id"),
     table.SESSION: ("session.id",),
     table.CONVERSATION: ("gen_ai.conversation.id",),
+    # One text (Semantic Kernel 1.45). The list of the conventions is not read: see recognition.
+    table.FINISHED: ("gen_ai.response.finish_reason",),
     table.ERROR_TYPE: ("error.type",),
     table.SERVED_TIER: (
         "openai.response.service_tier",  # 1.37
@@ -85,7 +87,11 @@ _TEXTS = {
         "gen_ai.response.service_tier",  # LangSmith
         "anthropic.response.service_tier",  # anthropic-python 2.12
     ),
-    table.ASKED_TIER: ("openai.request.service_tier", "gen_ai.openai.request.service_tier"),
+    table.ASKED_TIER: (
+        "openai.request.service_tier",
+        "gen_ai.openai.request.service_tier",
+        "anthropic.request.service_tier",  # anthropic-python 2.12
+    ),
     table.REGION: ("cloud.region",),  # on the span: botocore's region of the call
     table.CACHED: ("gen_ai.response.cached",),  # in no registry; gateways and applications write it
     table.COST: (
@@ -103,15 +109,32 @@ _EMITTERS = (
     Emitter("opentelemetry.instrumentation.genai.bedrock", EXCLUSIVE),  # raw inputTokens
     Emitter("opentelemetry.instrumentation.genai.openai", INCLUSIVE, certain=True),
     Emitter("opentelemetry.instrumentation.genai.*", INCLUSIVE),  # anthropic: sums itself
-    # Older util-genai puts no library into its scope: only the provider tells.
-    Emitter("opentelemetry.util.genai.handler", EXCLUSIVE, providers=("aws.bedrock",)),
-    Emitter("opentelemetry.util.genai.handler", INCLUSIVE),
+    # util-genai on its own (handler.py), and its older releases under every library: only the
+    # provider tells.
+    Emitter("opentelemetry.util.genai*", EXCLUSIVE, providers=("aws.bedrock",)),
+    Emitter("opentelemetry.util.genai*", INCLUSIVE),
     Emitter("opentelemetry.instrumentation.openai_v2", INCLUSIVE, certain=True),  # 2.4b0
+    Emitter("@opentelemetry/instrumentation-openai", INCLUSIVE, certain=True),  # 0.21, no cache key
+    # 2.1b0: candidates only, and no total that would show the thoughts they leave out.
+    Emitter("opentelemetry.instrumentation.vertexai", INCLUSIVE, version=r".*b\d+"),
     # botocore 0.66b2: cache keys on Converse only
     Emitter("opentelemetry.instrumentation.botocore*", EXCLUSIVE, providers=("aws.bedrock",)),
     Emitter("opentelemetry.instrumentation.google_genai", INCLUSIVE),  # adds thoughts
     Emitter("com.anthropic.sdk.python*", INCLUSIVE),  # 2.12: sums itself
     Emitter("mistralai_sdk_tracer", INCLUSIVE),
+    # Envoy AI Gateway 1.1 with the GenAI keys (otelgenai/anthropic.go): /v1/messages passes on
+    # Anthropic's own counts. A chat completion that it translates for Claude is folded, and told
+    # from the former by its finish reasons alone, which are not read. Its OpenInference spans have
+    # other names.
+    Emitter("envoyproxy/ai-gateway", EXCLUSIVE, model="claude", span="chat "),
+    Emitter("envoyproxy/ai-gateway", INCLUSIVE),
+    # agentgateway folds the cached tokens in since 1.4.2 (telemetry/log.rs).
+    Emitter(
+        "agentgateway",
+        EXCLUSIVE,
+        version=r"(0\.|1\.[0-3]\.|1\.4\.[01]).*",
+        providers=("anthropic",),
+    ),
     Emitter("gcp.vertex.agent", INCLUSIVE),  # Google ADK 2.13
     # Foreign conventions that write the official keys: the official meaning is not theirs.
     Emitter("agent_framework", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 1.23
@@ -120,4 +143,49 @@ _EMITTERS = (
     Emitter("org.springframework.boot", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # Spring AI 2.0.1
 )
 
-GENAI = Dialect("genai", _COUNTS, _TEXTS, frozenset(), _EMITTERS)
+# Known, and of no consequence for cost: the registry of semantic-conventions-genai, the content of
+# earlier releases, and what OpenLLMetry's semantic-conventions-ai 0.5.1 adds to the namespace. In
+# `usage` and `response` every name is written out: a new one there may be a new price.
+_FAMILIAR = (
+    "gen_ai.agent.",
+    "gen_ai.aggregated_usage.",  # Pydantic AI: a sum over the spans below, never billed
+    "gen_ai.bedrock.",
+    "gen_ai.client.",
+    "gen_ai.completion",
+    "gen_ai.content.",
+    "gen_ai.conversation.",
+    "gen_ai.cost.",  # parts of a cost whose sum is read
+    "gen_ai.data_source.",
+    "gen_ai.embeddings.",
+    "gen_ai.evaluation.",
+    "gen_ai.event.",
+    "gen_ai.guardrail",
+    "gen_ai.handoff.",
+    "gen_ai.headers",
+    "gen_ai.input.",
+    "gen_ai.is_streaming",
+    "gen_ai.memory.",
+    "gen_ai.openai.",
+    "gen_ai.operation.",
+    "gen_ai.orchestrator.",
+    "gen_ai.output.",
+    "gen_ai.prompt",
+    "gen_ai.provider.",
+    "gen_ai.request.",
+    "gen_ai.response.finish_reason",
+    "gen_ai.response.reasoning_effort",
+    "gen_ai.response.status",
+    "gen_ai.response.stop_reason",
+    "gen_ai.response.time_to_first_chunk",
+    "gen_ai.retrieval.",
+    "gen_ai.server.",
+    "gen_ai.system",
+    "gen_ai.token.",
+    "gen_ai.tool.",
+    "gen_ai.usage.partial.",  # Logfire: the root holds the whole
+    "gen_ai.usage.text.",  # the rest of a total whose other parts are read
+    "gen_ai.usage.token_type",
+    "gen_ai.workflow.",
+)
+
+GENAI = Dialect("genai", _COUNTS, _TEXTS, frozenset(), _EMITTERS, familiar=_FAMILIAR)

@@ -37,7 +37,7 @@ from costspan.dialect.table import (
 )
 from costspan.dialect.values import MOST_TEXT, text, whole
 from costspan.dialect.vercel import VERCEL
-from costspan.model import Value
+from costspan.model import OTHER, Value
 
 DIALECTS: tuple[Dialect, ...] = (
     LANGSMITH,  # what it writes under GenAI's names for operation and provider is a guess
@@ -77,6 +77,15 @@ DOCUMENTS = documents.places(
     key for table in (COUNTS, TEXTS) for keys in table.values() for key in keys
 )
 
+NAMESPACES = ("gen_ai.",)
+"""Where a key that is in no table is news: a convention has moved on."""
+
+FAMILIAR = tuple(start for dialect in DIALECTS for start in dialect.familiar)
+
+_READ = frozenset(
+    key for table in (COUNTS, TEXTS, GATEWAYS) for keys in table.values() for key in keys
+) | frozenset(DOCUMENTS)
+
 _RECOMMENDED: Mapping[str, Keys] = {
     "gen_ai.operation.name": (
         *TEXTS[OPERATION],
@@ -105,6 +114,7 @@ class Layout(NamedTuple):
     home: str  # the scope of those who write such keys, if an application may give it its own name
     dialect: str  # by the keys alone; an emitter that is known by name goes before it
     missing: Keys  # recommended attributes that are there in no spelling, by canonical name
+    unknown: Keys  # keys of a known namespace that are in no table; a scan keeps them few
 
 
 @lru_cache(maxsize=_KEPT)
@@ -122,7 +132,12 @@ def layout(span: Keys, resource: Keys, dimensions: Dimensions) -> Layout:
         next((d.home for d in DIALECTS if d.home and not there.isdisjoint(d.signs)), ""),
         _dialect(there),
         tuple(name for name, keys in _RECOMMENDED.items() if there.isdisjoint(keys)),
+        tuple(sorted(_unknown(there) - dimensions.keys)),
     )
+
+
+def _unknown(there: frozenset[str]) -> frozenset[str]:
+    return frozenset(key for key in there - _READ if key == OTHER or key.startswith(NAMESPACES))
 
 
 def _present(table: Mapping[str, Keys], there: frozenset[str]) -> Meanings:

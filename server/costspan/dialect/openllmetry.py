@@ -26,8 +26,13 @@ _TEXTS = {
     table.REQUEST_MODEL: ("llm.request.model",),
     table.RESPONSE_MODEL: ("llm.response.model",),
     table.RESPONSE_ID: ("llm.response.id",),
-    table.USER: ("traceloop.association.properties.user_id",),
+    table.USER: (
+        "traceloop.association.properties.user_id",
+        "gen_ai.user",  # the `user` of a request to OpenAI
+        "llm.user",
+    ),
     table.SESSION: ("traceloop.association.properties.session_id",),
+    table.FINISHED: ("llm.response.finish_reason", "llm.response.stop_reason"),
     table.PROMPT_CACHING: ("gen_ai.prompt_caching",),  # Bedrock: read | write
 }
 

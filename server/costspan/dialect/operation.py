@@ -21,6 +21,7 @@ _INFERENCE = {
     "image_generation": "image_generation",
     "speech": "speech",
     "transcription": "transcription",
+    "translation": "translation",  # of speech: Envoy AI Gateway 1.1
     "embedding": "embeddings",  # Spring AI, OpenInference EMBEDDING, llm.request.type
     "image": "image_generation",  # Spring AI
     "completion": "text_completion",  # llm.request.type
@@ -38,7 +39,6 @@ _ABOVE = {
     "plan": "plan",
     "agent_step": "agent_step",  # Vercel 7
     "retrieval": "retrieval",
-    "fetch_response": "fetch_response",  # repeats the usage of the call that made the response
     "create_memory": "create_memory",
     "create_memory_store": "create_memory_store",
     "search_memory": "search_memory",
@@ -57,10 +57,13 @@ _ABOVE = {
     "prompt": "prompt",
     "decision": "decision",
     "framework": "framework",  # Spring AI's wrapper
-    "unknown": "unknown",  # openai-agents-v2: workflow and turn spans
+    "unknown": "unknown",  # openai-agents-v2 0.1.0: workflow and turn spans
 }
 
-_COUNTING = {
+# No model is called for these, so whatever they count is never billed, not even in place of spans
+# that never came.
+_FREE = {
+    "fetch_response": "fetch_response",  # repeats the usage of the call that made the response
     "count_tokens": "count_tokens",  # OpenTelemetry Go, anthropic-python
     "tokenize": "tokenize",  # Envoy AI Gateway
     "token_counter": "count_tokens",  # the same, as OpenInference
@@ -70,7 +73,7 @@ _ROLES = {
     **{name: each for dialect in DIALECTS for name, each in dialect.operations.items()},
     **{name: (canonical, LEAF) for name, canonical in _INFERENCE.items()},
     **{name: (canonical, AGGREGATE) for name, canonical in _ABOVE.items()},
-    **{name: (canonical, TOKEN_COUNTER) for name, canonical in _COUNTING.items()},
+    **{name: (canonical, TOKEN_COUNTER) for name, canonical in _FREE.items()},
 }
 
 

@@ -15,7 +15,16 @@ from costspan.dialect.cost import NAMESPACE, PRICE_REF, reported, reports_zero
 from costspan.dialect.dimensions import Dimensions
 from costspan.dialect.documents import attribute, unfold
 from costspan.dialect.identity import identity, provider, says_whose
-from costspan.dialect.layout import COUNTS, DOCUMENTS, TEXTS, Layout, layout, texts
+from costspan.dialect.layout import (
+    COUNTS,
+    DOCUMENTS,
+    FAMILIAR,
+    NAMESPACES,
+    TEXTS,
+    Layout,
+    layout,
+    texts,
+)
 from costspan.dialect.operation import by_name, classify, is_inference
 from costspan.dialect.usage import UNKNOWN, Usage, read, usage
 from costspan.dialect.values import response_id, text, truth
@@ -37,14 +46,15 @@ _ERROR = 2  # Status.code
 
 # Raw needles: each costs about 0.4 us per span of a request that holds it anywhere. So a span
 # without usage that names its agent by an id alone, or by traceloop.entity.name outside of a
-# workflow, is not opened: it would bear witness, no more.
+# workflow, is not opened: it would bear witness, no more. Two are there for calls that failed, or
+# ended without ever stating their usage: no convention lets a model call go without its model.
 _MARKERS = (
     b".usage.",  # gen_ai.usage.*, llm.usage.*, anthropic.usage.*
     b"llm.token_count.",
-    b"llm.finish_reason",  # OpenInference: a stream that never stated its usage has no count
+    b"gen_ai.re",  # gen_ai.request.model, gen_ai.response.*
+    b".model_name",  # OpenInference: llm., embedding., reranker.
     b"agent.name",  # gen_ai.agent.name, agent.name
     b"workflow.name",  # gen_ai., traceloop.
-    b"response.cached",
 )
 _SERVICE = "service.name"
 _GATEWAY_KEYS = frozenset(key for keys in cache.GATEWAYS.values() for key in keys)
@@ -59,6 +69,10 @@ _BILLING = {
 }
 
 _WITHOUT_OUTPUT = frozenset({"embeddings", "rerank"})
+
+# Nobody knows these of a call before it has ended, one way or the other. `finish_reasons` says no
+# more than the model beside it, and reading a list takes longer than all the rest of a span.
+_ENDED = frozenset({table.ERROR_TYPE, table.FINISHED, table.RESPONSE_MODEL, table.RESPONSE_ID})
 
 
 def wanted(
@@ -79,6 +93,8 @@ def wanted(
         long_keys=texts | _GATEWAY_KEYS | frozenset(DOCUMENTS),
         resource_keys=named | resource_keys | {_SERVICE},
         own_keys=own_keys | NAMESPACE,
+        namespaces=NAMESPACES,
+        familiar=FAMILIAR,
     )
 
 
@@ -122,12 +138,14 @@ def _unfolded(hit: Hit, found: Layout, dimensions: Dimensions) -> tuple[Hit, Lay
 def _tells(hit: Hit, said: Mapping[str, str], operation: str) -> bool:
     """Whether a span without usage is a model call all the same.
 
-    Answered by a cache, failed, or finished without ever stating its usage.
+    Answered by a cache, failed, or finished without ever stating its usage. What has neither a
+    result nor an error is none: frameworks prepare calls in spans that look like calls.
     """
     if truth(said.get(table.CACHED, "")):
         return True
-    ended = hit.status == _ERROR or table.ERROR_TYPE in said or table.FINISHED in said
-    return ended and is_inference(operation)
+    if not is_inference(operation):
+        return False
+    return hit.status == _ERROR or not _ENDED.isdisjoint(said)
 
 
 def _call(
@@ -178,6 +196,7 @@ def _call(
         billed,
         reason,
         gateway=gateway,
+        unknown=found.unknown,
     )
 
 

@@ -106,3 +106,4 @@ class Dialect(NamedTuple):
     operations: Operations = MappingProxyType({})  # beside those that everybody shares
     names: tuple[Named, ...] = ()  # the first that fits decides
     home: str = ""  # scope of its rows that spans with its signs may have under another name
+    familiar: tuple[str, ...] = ()  # how its gen_ai.* keys begin that have nothing to do with cost

@@ -75,6 +75,7 @@ def usage(counts: Mapping[str, int], emitter: Emitter | None) -> Usage:
     """Counts as disjoint buckets. Raises ValueError if they contradict each other."""
     if not any(counts.values()):
         return UNKNOWN
+    _check_total(counts)
     read = counts.get(CACHE_READ, 0)
     written, hour = _written(counts)
     media = not _MEDIA.isdisjoint(counts)
@@ -92,6 +93,15 @@ def usage(counts: Mapping[str, int], emitter: Emitter | None) -> Usage:
     if media:
         buckets = _with_media(buckets, counts)
     return (buckets, convention, step) if buckets else UNKNOWN
+
+
+def _check_total(counts: Mapping[str, int]) -> None:
+    """A total is the sum of the two, or leaves parts of them out; it is never less than one."""
+    total = counts.get(TOTAL)
+    if total:
+        larger = max(counts.get(INPUT, 0), counts.get(OUTPUT, 0))
+        if total < larger:
+            raise ValueError(f"a total of {total} tokens is less than the {larger} of one part")
 
 
 def _buckets(

@@ -104,6 +104,8 @@ class Meter:
         if call.role == LEAF:
             for attribute in call.missing:
                 self._add(table.missing_attributes, 1, call.service, attribute)
+        for key in call.unknown:
+            self._add(table.unknown_gen_ai_keys, 1, key)
         if counts_on_arrival(call):
             self._bill(call)
         elif call.role == LEAF and call.billed_reason == NO_USAGE:

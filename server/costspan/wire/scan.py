@@ -14,35 +14,50 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from costspan.model import Hit, Value, Wanted
+from costspan.model import OTHER, Hit, Value, Wanted
 from costspan.wire.request import outline
 from costspan.wire.schema import SpanFields
 from costspan.wire.values import any_value
 
 _CAP = 2048  # characters; above it only the keys that may be long (JSON) are read
 _CONTEXTS = 1_000
+_STRANGERS = 64  # unknown keys that are told by name: they become labels of a metric
 
 
-class _Names(dict[str, bool]):
-    """Whether a key is wanted; answers for prefixes are remembered, up to a limit."""
+class _Names(dict[str, str]):
+    """The name under which a key is handed over, "" = it is not wanted. Remembered, to a limit."""
 
-    def __init__(self, keys: frozenset[str], prefixes: tuple[str, ...]) -> None:
-        super().__init__(dict.fromkeys(keys, True))
-        self._prefixes = prefixes
-        self._most = len(keys) + _CONTEXTS
+    def __init__(self, wanted: Wanted) -> None:
+        super().__init__({key: key for key in wanted.keys | wanted.own_keys})
+        self._most = len(self) + _CONTEXTS
+        self._prefixes = wanted.prefixes
+        self._namespaces = wanted.namespaces
+        self._familiar = wanted.familiar
+        self._strangers = set[str]()
 
-    def __missing__(self, key: str) -> bool:
-        wanted = key.startswith(self._prefixes)
+    def __missing__(self, key: str) -> str:
+        name = key if key.startswith(self._prefixes) else self._stranger(key)
         if len(self) < self._most:
-            self[key] = wanted
-        return wanted
+            self[key] = name
+        return name
+
+    def _stranger(self, key: str) -> str:
+        """An unknown key of a known namespace. One with an index is content: gen_ai.prompt.0."""
+        if not key.startswith(self._namespaces) or key.startswith(self._familiar):
+            return ""
+        if any(map(str.isdecimal, key.split("."))):
+            return ""
+        if key not in self._strangers and len(self._strangers) >= _STRANGERS:
+            return OTHER
+        self._strangers.add(key)
+        return key
 
 
 class _Reader:
     """The tables for one Wanted."""
 
     def __init__(self, wanted: Wanted) -> None:
-        self._names = _Names(wanted.keys | wanted.own_keys, wanted.prefixes)
+        self._names = _Names(wanted)
         self._long = wanted.long_keys
         self._own = wanted.own_keys
         self._resource_keys = wanted.resource_keys
@@ -55,12 +70,13 @@ class _Reader:
         """(values, own) of one span."""
         names, values = self._names, {}
         for key in pairs:
-            if names[key]:
+            name = names[key]
+            if name:
                 value = pairs[key]
                 # texts and counts are nearly all there is; asking which member is set costs more
                 text = value.string_value
                 if len(text) <= _CAP or key in self._long:
-                    values[key] = text or value.int_value or any_value(value)
+                    values[name] = text or value.int_value or any_value(value)
         if self._own.isdisjoint(values):
             return values, {}
         own = {key: values.pop(key) for key in self._own & values.keys()}

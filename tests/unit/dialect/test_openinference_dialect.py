@@ -175,6 +175,21 @@ def test_an_id_under_its_own_key_goes_before_the_answers() -> None:
     assert call_of({**LLM, **values}).response_id == "msg_1"
 
 
+def test_a_call_that_failed_is_a_call_of_unknown_usage() -> None:
+    """In openai 0.1.66: model, arguments and an exception event; neither counts nor an end."""
+    failed: dict[str, Value] = {"llm.model_name": "gpt-4o", "openinference.span.kind": "LLM"}
+    call = call_of(failed, status=2)
+
+    assert (call.role, call.usage, call.billed_reason) == (LEAF, None, "no_usage")
+
+
+def test_a_span_that_only_prepares_a_call_is_none() -> None:
+    """In llama-index 4.6.1: `_prepare_chat_with_tools` has the kind LLM and a model, no answer."""
+    prepared: dict[str, Value] = {"llm.model_name": "gpt-4o", "openinference.span.kind": "LLM"}
+
+    assert recognise(hit(prepared), DEFAULT_DIMENSIONS) is None
+
+
 def test_an_answer_without_usage_is_a_call_of_unknown_usage() -> None:
     """A chain that repeats how its model ended is none."""
     silent: dict[str, Value] = {"llm.model_name": "gpt-4o", "llm.finish_reason": "stop"}

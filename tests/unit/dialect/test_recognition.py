@@ -6,6 +6,9 @@ import pytest
 
 from costspan.dialect import DEFAULT_DIMENSIONS, DIALECTS, Dimensions, recognise, wanted
 from costspan.dialect.documents import attribute
+from costspan.dialect.genai import GENAI
+from costspan.dialect.openinference import OPENINFERENCE
+from costspan.dialect.table import REQUEST_MODEL, RESPONSE_ID, RESPONSE_MODEL
 from costspan.model import AGGREGATE, ALREADY_METERED, LEAF, TOKEN_COUNTER, WITNESS, Value
 from costspan.processor.enrich import OWN_KEYS
 from hits import call_of, hit
@@ -30,7 +33,7 @@ USAGE: dict[str, Value] = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output
         ("invoke_workflow", AGGREGATE),
         ("execute_tool", AGGREGATE),
         ("plan", AGGREGATE),
-        ("fetch_response", AGGREGATE),
+        ("fetch_response", TOKEN_COUNTER),
         ("retrieval", AGGREGATE),
         ("search_memory", AGGREGATE),
         ("count_tokens", TOKEN_COUNTER),
@@ -93,6 +96,64 @@ def test_a_failed_model_call_is_a_call_of_unknown_usage() -> None:
         by_status.billed_reason,
     ) == (LEAF, None, False, "no_usage")
     assert (by_type.role, by_type.error_type) == (LEAF, "timeout")
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        {"gen_ai.response.model": "gpt-4o-2024-08-06"},
+        {"gen_ai.response.id": "chatcmpl-1"},
+        {"gen_ai.response.finish_reason": "stop"},
+        {"llm.response.finish_reason": "stop"},
+        {"error.type": "timeout"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("operation", "is_call"),
+    [("chat", True), ("embeddings", True), ("invoke_agent", False), ("fetch_response", False)],
+)
+def test_a_call_that_ended_and_never_said_its_usage_is_a_call_of_unknown_usage(
+    ended: dict[str, Value], operation: str, *, is_call: bool
+) -> None:
+    """A stream without include_usage. An agent that names the model of its calls is none."""
+    values: dict[str, Value] = {"gen_ai.operation.name": operation, "gen_ai.request.model": "m"}
+    call = recognise(hit({**values, **ended}), DEFAULT_DIMENSIONS)
+
+    assert (call is not None) is is_call
+    if call is not None:
+        assert (call.role, call.usage, call.billed) == (LEAF, None, False)
+        assert call.billed_reason == "no_usage"
+
+
+def test_every_call_without_usage_brings_its_span_to_us() -> None:
+    """By its model, which every convention wants on a call, failed ones too."""
+    asked = wanted(DEFAULT_DIMENSIONS, OWN_KEYS)
+    models = {
+        key
+        for dialect in (GENAI, OPENINFERENCE)
+        for meaning in (REQUEST_MODEL, RESPONSE_MODEL, RESPONSE_ID)
+        for key in dialect.texts.get(meaning, ())
+    }
+
+    assert set() == {key for key in models if not any(m in key.encode() for m in asked.markers)}
+
+
+def test_attributes_of_the_namespace_that_nobody_told_us_of_are_named() -> None:
+    values: dict[str, Value] = {
+        **USAGE,
+        "gen_ai.usage.video.input_tokens": 3,
+        "gen_ai.response.mood": "fine",
+        "gen_ai.usage.cache_read.input_tokens": 0,
+        "acme.gen_ai": 1,
+    }
+
+    assert call_of(values).unknown == ("gen_ai.response.mood", "gen_ai.usage.video.input_tokens")
+
+
+def test_a_dimension_in_the_namespace_is_no_news() -> None:
+    values: dict[str, Value] = {**USAGE, "gen_ai.squad": "red"}
+
+    assert not call_of(values, dimensions=Dimensions({"squad": ("gen_ai.squad",)})).unknown
 
 
 def test_a_failed_agent_bears_witness_only() -> None:

@@ -15,6 +15,7 @@ from costspan.cli.exits import Exit
 from costspan.cli.price_document import Priced, document, evaluate
 from costspan.cli.rates.sources import Book, Rates, pricer
 from costspan.clock import SystemClock
+from costspan.dialect import DEFAULT_DIMENSIONS, Dimensions, configured
 from costspan.errors import CostspanError, Undecodable
 from costspan.journal.memory import MemoryJournal
 from costspan.ledger.billing import tokens
@@ -35,11 +36,15 @@ def price_command(
     as_json: Annotated[bool, typer.Option("--json", help="One costspan.price/v1 object.")] = False,
     rates: Rates = None,
     book: Book = None,
+    dimension: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=KEY,...", help="As in `dimensions` of the configuration."),
+    ] = None,
 ) -> None:
     """Price OTLP/JSON files offline. Several files are one set of complete traces."""
     prices = pricer(rates, book)
     try:
-        priced = price_files(files, prices)
+        priced = price_files(files, prices, _dimensions(dimension or ()))
     except OSError as error:
         print(f"costspan: {error.filename}: {error.strerror}", file=sys.stderr)
         raise typer.Exit(Exit.FAILURE) from error
@@ -52,9 +57,22 @@ def price_command(
         _print_tables(priced)
 
 
-def price_files(files: Sequence[str], prices: Pricer) -> Priced:
+def _dimensions(stated: Sequence[str]) -> Dimensions:
+    """Raises ValueError."""
+    named = {}
+    for each in stated:
+        name, equals, keys = each.partition("=")
+        if not (name and equals):
+            raise ValueError(f"--dimension: expected NAME=KEY,KEY, saw {each!r}")
+        named[name] = tuple(filter(None, keys.split(",")))
+    return configured(named, witnesses=True)
+
+
+def price_files(
+    files: Sequence[str], prices: Pricer, dimensions: Dimensions = DEFAULT_DIMENSIONS
+) -> Priced:
     """Read, price and roll up. Raises Undecodable naming the file, OSError."""
-    pipeline = _pipeline(prices)
+    pipeline = _pipeline(Meter.by(prices, dimensions))
     calls: list[LlmCall] = []
     heads: list[wire.Head] = []
     for file in files:
@@ -79,11 +97,11 @@ def _anywhere(call: LlmCall) -> LlmCall:
     return call
 
 
-def _pipeline(prices: Pricer) -> Pipeline:
+def _pipeline(meter: Meter) -> Pipeline:
     """The line's own intake. Its journal has no reader: nothing is appended here."""
     telemetry, clock = Telemetry(), SystemClock()
     journal = MemoryJournal([], 0, telemetry, clock)
-    return Pipeline(journal, Meter.by(prices), telemetry, clock)
+    return Pipeline(journal, meter, telemetry, clock)
 
 
 def _print_tables(priced: Priced) -> None:

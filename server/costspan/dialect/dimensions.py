@@ -104,7 +104,7 @@ class Dimensions:
     def __init__(self, named: Mapping[str, Keys], witnessed: Iterable[str] = ()) -> None:
         """`witnessed`: dimensions for which spans are opened that are no model calls."""
         self.named = {name: _spellings(name, keys) for name, keys in named.items() if keys}
-        self.markers = _markers((name, named[name]) for name in witnessed)
+        self.markers = _markers(key for name in witnessed for key in named[name])
         self._of: dict[str, list[str]] = {}
         for name, keys in self.named.items():
             for key in keys:
@@ -192,13 +192,13 @@ def _camel(key: str) -> str:
     return first + "".join(other.capitalize() for other in others)
 
 
-def _markers(named: Iterable[tuple[str, Keys]]) -> tuple[bytes, ...]:
-    """Letters that a span which states one of these dimensions holds: how its key ends.
+def _markers(keys: Iterable[str]) -> tuple[bytes, ...]:
+    """Letters that a span which holds one of these keys holds too.
 
-    The byte behind a key is the tag of its value, so that prompts which mention a team are not
-    taken for spans that state one. A prefix before the key is of no concern.
+    The byte behind a key is the tag of its value, so that a prompt which mentions a team is not
+    taken for a span that states one; before it may stand any prefix.
     """
-    ends = {key.encode() + _VALUE for name, keys in named for key in (*keys, name)}
+    ends = {key.encode() + _VALUE for key in keys}
     return tuple(sorted(end for end in ends if not any(map(end.endswith, ends - {end}))))
 
 

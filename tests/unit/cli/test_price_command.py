@@ -232,3 +232,28 @@ def test_people_get_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     printed = capsys.readouterr().out
     assert "0.0035" in printed
     assert TRACE in printed
+
+
+def test_a_call_has_the_dimensions_of_the_spans_above_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A span that calls no model says who pays; the call below and the trace say it too."""
+    file = tmp_path / "trace.json"
+    root, agent = span(1, {"acme.payer": "legal"}), span(2, {"http.route": "/"}, 1)
+    file.write_text(json.dumps(request(span(3, CHAT, 2), agent, root)))
+    price_command([str(file)], as_json=True, dimension=["payer=acme.payer,payer"])
+    document = json.loads(capsys.readouterr().out)
+
+    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+    assert document["spans"][0]["dimensions"] == {"payer": "legal"}
+    assert document["traces"][0]["dimensions"] == {"payer": "legal"}
+
+
+def test_a_dimension_without_keys_is_a_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        price_command([str(tmp_path)], dimension=["payer"])
+
+    assert ended.value.exit_code == 1
+    assert "expected NAME=KEY,KEY, saw 'payer'" in capsys.readouterr().err

@@ -60,6 +60,7 @@ def context(said: Mapping[str, str], provider: str) -> dict[str, str]:
     return _context(
         get(table.SERVED_TIER, ""),
         get(table.ASKED_TIER, ""),
+        get(table.SPEED, ""),
         asked,
         get(table.GEO, ""),
         region,
@@ -69,7 +70,13 @@ def context(said: Mapping[str, str], provider: str) -> dict[str, str]:
 
 @lru_cache(maxsize=1024)
 def _context(
-    served: str, asked: str, arguments: _Parameters, geo: str, region: str, server: str
+    served: str,
+    asked: str,
+    speed: str,
+    arguments: _Parameters,
+    geo: str,
+    region: str,
+    server: str,
 ) -> dict[str, str]:
     """The same from its few repeating parts. Callers get a copy."""
     tier = _tier(served, asked, arguments.service_tier or "")
@@ -77,7 +84,7 @@ def _context(
     stated = {
         "tier": tier if tier != _BATCH else "",
         "batch": "true" if tier == _BATCH else "",  # Anthropic's service_tier of a batch result
-        "speed": (arguments.speed or "").lower(),
+        "speed": (speed or arguments.speed or "").lower(),
         "geo": geo.lower() or at.geo,
         "region": at.region or region,  # the host is where the call went
         "search": arguments.search.lower(),

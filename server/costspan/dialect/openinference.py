@@ -35,7 +35,8 @@ _TEXTS = {
         "reranker.model_name",
     ),
     table.RESPONSE_MODEL: ("llm.response.model_name",),
-    # No key for the id: it stands in the answer that openai 0.1.66 and anthropic 3.1.0 pass on.
+    # No key for the id or the tier: they stand in the answer that openai 0.1.66 and anthropic 3.1.0
+    # pass on.
     table.RESPONSE_BODY: ("output.value",),
     table.FINISHED: ("llm.finish_reason",),
     table.AGENT: ("agent.name",),

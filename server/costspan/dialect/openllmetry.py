@@ -28,8 +28,7 @@ _TEXTS = {
     table.RESPONSE_ID: ("llm.response.id",),
     table.USER: (
         "traceloop.association.properties.user_id",
-        "gen_ai.user",  # the `user` of a request to OpenAI
-        "llm.user",
+        "gen_ai.user",  # the `user` of a request to OpenAI; `llm.user` before 0.5
     ),
     table.SESSION: ("traceloop.association.properties.session_id",),
     table.FINISHED: ("llm.response.finish_reason", "llm.response.stop_reason"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from costspan.dialect import cache, table
+from costspan.dialect import answer, cache, table
 from costspan.dialect.context import context
 from costspan.dialect.convention import Known, emitter
 from costspan.dialect.cost import NAMESPACE, PRICE_REF, reported, reports_zero
@@ -27,7 +27,7 @@ from costspan.dialect.layout import (
 )
 from costspan.dialect.operation import by_name, classify, is_inference
 from costspan.dialect.usage import UNKNOWN, Usage, read, usage
-from costspan.dialect.values import response_id, text, truth
+from costspan.dialect.values import text, truth
 from costspan.model import (
     AGGREGATE,
     ALREADY_METERED,
@@ -108,6 +108,8 @@ def recognise(hit: Hit, dimensions: Dimensions, *, remeter: bool = False) -> Llm
     if found.documents:
         hit, found = _unfolded(hit, found, dimensions)
     said = texts(found.texts, hit.values)
+    if table.RESPONSE_BODY in said:
+        said = answer.read(said[table.RESPONSE_BODY]) | said
     get = said.get
     operation, role = classify(
         get(table.OPERATION, ""),
@@ -163,7 +165,7 @@ def _call(
     known = emitter(hit.scope, served_by, answered or asked, hit.name)
     if found.home:
         known = _at_home(hit, found.home, said, served_by) or known
-    counts, (buckets, convention, decided_by), invalid = _count(found, hit.values, known)
+    counts, (buckets, convention, decided_by), invalid = _count(found, hit.values, known, said)
     gateway = ""
     if found.gateways or table.CACHED in said:
         gateway = _gateway(hit, found, said, counts)
@@ -182,7 +184,7 @@ def _call(
         served_by,
         asked,
         answered,
-        get(table.RESPONSE_ID) or response_id(get(table.RESPONSE_BODY, "")),
+        get(table.RESPONSE_ID, ""),
         role,
         buckets,
         cache.HIT if gateway else cache.status(said, counts),
@@ -221,11 +223,18 @@ def _gateway(hit: Hit, found: Layout, said: Mapping[str, str], counts: Mapping[s
 
 
 def _count(
-    found: Layout, values: Mapping[str, Value], known: Known | None
+    found: Layout, values: Mapping[str, Value], known: Known | None, said: Mapping[str, str]
 ) -> tuple[Mapping[str, int], Usage, str]:
-    """(what the span states, what that means, why it is nonsense)."""
+    """(what the span states, what that means, why it is nonsense).
+
+    Of the tokens written to a cache, the answer itself may say how many stay for an hour.
+    """
     try:
         counts = read(found.counts, values)
+        if table.CACHE_WRITE_1H in said:
+            hour = int(said[table.CACHE_WRITE_1H])
+            if hour <= counts.get(table.CACHE_WRITE, 0):
+                counts.setdefault(table.CACHE_WRITE_1H, hour)
         return counts, usage(counts, known[1] if known else None), ""
     except ValueError as error:
         return {}, UNKNOWN, str(error)

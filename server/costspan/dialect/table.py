@@ -47,6 +47,7 @@ CONVERSATION = "conversation"
 ERROR_TYPE = "error_type"
 SERVED_TIER = "served_tier"
 ASKED_TIER = "asked_tier"
+SPEED = "speed"  # that served the call: Anthropic's fast mode
 GEO = "geo"
 REGION = "region"  # the region of a call to AWS
 LOCATION = "location"  # the location of a call to Vertex AI

@@ -175,6 +175,60 @@ def test_an_id_under_its_own_key_goes_before_the_answers() -> None:
     assert call_of({**LLM, **values}).response_id == "msg_1"
 
 
+ANTHROPIC_ANSWER = (
+    '{"id":"msg_1","content":[],"usage":{"input_tokens":21,"cache_creation_input_tokens":1733,'
+    '"cache_creation":{"ephemeral_1h_input_tokens":1000,"ephemeral_5m_input_tokens":733},'
+    '"service_tier":"priority","inference_geo":"us","speed":"fast"}}'
+)
+
+
+def test_an_anthropic_answer_says_tier_speed_place_and_lifetime() -> None:
+    """No key has them: anthropic 3.1.0 _utils.py leaves the split by lifetime to the answer."""
+    call = call_of(
+        {
+            **LLM,
+            "llm.token_count.prompt": 1754,
+            "llm.token_count.completion": 5,
+            "llm.token_count.prompt_details.cache_write": 1733,
+            "output.value": ANTHROPIC_ANSWER,
+        }
+    )
+
+    assert call.usage == {
+        "input": 21,
+        "cache_write_5m": 733,
+        "cache_write_1h": 1000,
+        "output": 5,
+    }
+    assert call.context == {"tier": "priority", "speed": "fast", "geo": "us"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "context"),
+    [
+        ('{"id":"chatcmpl-1","service_tier":"flex","usage":{"prompt_tokens":5}}', {"tier": "flex"}),
+        ('{"id":"resp_1","service_tier":"default","usage":null}', {"tier": "default"}),
+        ('{"id":"ticket-7","service_tier":"priority"}', {}),  # the model was asked for JSON
+        ('{"id":"msg_1","usage":{"service_tier":7}}', {}),
+        ('{"id":"msg_1","service_tier":"flex", cut', {}),
+        ("__REDACTED__", {}),
+    ],
+)
+def test_a_tier_is_read_only_from_an_answer_of_the_providers_making(
+    answer: str, context: dict[str, str]
+) -> None:
+    assert call_of({**LLM, "output.value": answer}).context == context
+
+
+def test_the_tier_that_served_goes_before_the_one_that_was_asked_for() -> None:
+    values: dict[str, Value] = {
+        "llm.invocation_parameters": '{"service_tier": "flex"}',
+        "output.value": '{"id":"chatcmpl-1","service_tier":"default"}',
+    }
+
+    assert call_of({**LLM, **values}).context == {"tier": "default"}
+
+
 def test_a_call_that_failed_is_a_call_of_unknown_usage() -> None:
     """In openai 0.1.66: model, arguments and an exception event; neither counts nor an end."""
     failed: dict[str, Value] = {"llm.model_name": "gpt-4o", "openinference.span.kind": "LLM"}

@@ -2,6 +2,7 @@
 -- an older one of the same span (1 = as priced on arrival), so a span that was sent twice is one row:
 -- read llm_calls_latest, or use FINAL. Token columns are disjoint; ReasoningTokens lies inside
 -- OutputTokens. CostUsd is NULL when it is unknown, never 0; only rows with Billed count in a sum.
+-- Identity and Dimensions: what the call says; Version > 1 also what it inherited from the spans above it.
 -- EffectiveCostUsd: the cost with commitments that were paid up front spread over their use.
 -- ShowbackCostUsd: what is charged on internally, NULL without a rule for it.
 CREATE TABLE IF NOT EXISTS llm_calls

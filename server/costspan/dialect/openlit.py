@@ -72,4 +72,22 @@ _OPERATIONS = {
     "speech_to_text_translate": ("transcription", LEAF),
 }
 
-OPENLIT = Dialect("openlit", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS)
+# Of its three dozen families of keys those that stand on spans of calls and of frameworks.
+_FAMILIAR = (
+    "gen_ai.application_name",
+    "gen_ai.browser.",
+    "gen_ai.component.",
+    "gen_ai.crewai.",
+    "gen_ai.execution",
+    "gen_ai.framework.",
+    "gen_ai.graph.",
+    "gen_ai.hub.",
+    "gen_ai.reasoning",
+    "gen_ai.sdk.version",
+    "gen_ai.serialized.",  # and LangSmith's
+    "gen_ai.smolagents.",
+    "gen_ai.streaming.",
+    "gen_ai.task.",
+)
+
+OPENLIT = Dialect("openlit", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS, familiar=_FAMILIAR)

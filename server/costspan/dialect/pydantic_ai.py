@@ -88,4 +88,31 @@ _NAMES = (
     Named("pydantic-ai", "model request attempt ", "chat", LEAF),
 )
 
-PYDANTIC_AI = Dialect("pydantic_ai", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, names=_NAMES)
+# Parts of the totals, or the API's own words for them.
+_FAMILIAR = tuple(
+    _DETAILS + name
+    for name in (
+        "accepted_prediction_tokens",
+        "advisor_iterations",
+        "audio_",
+        "compaction_",
+        "document_",
+        "input_tokens",
+        "message_iterations",
+        "output_tokens",
+        "rejected_prediction_tokens",
+        "text_",
+        "tool_use_prompt_tokens",
+        "video_",
+    )
+)
+
+PYDANTIC_AI = Dialect(
+    "pydantic_ai",
+    _COUNTS,
+    _TEXTS,
+    _SIGNS,
+    _EMITTERS,
+    names=_NAMES,
+    familiar=_FAMILIAR,
+)

@@ -31,7 +31,10 @@ charges = st.builds(
     effective_total=attos,
     showback_total=attos,
 )
-identities = st.builds(Identity, names, names, dimensions=st.dictionaries(names, names))
+dimensions = st.dictionaries(names, names)
+identities = st.builds(
+    Identity, names, names, dimensions=dimensions, defaults=st.lists(names).map(tuple)
+)
 tallies = st.dictionaries(names, st.builds(Tally, attos, st.integers(0, 99), usages))
 
 

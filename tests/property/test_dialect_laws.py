@@ -14,7 +14,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from costspan.dialect import DEFAULT_DIMENSIONS, recognise, wanted
+from costspan.dialect import DEFAULT_DIMENSIONS, Dimensions, recognise, wanted
+from costspan.dialect.dimensions import MOST_LIST, text
 from costspan.dialect.layout import COUNTS, TEXTS
 from costspan.dialect.table import CACHE_READ, CACHE_WRITE, INPUT, OUTPUT, REASONING
 from costspan.model import Value
@@ -48,7 +49,10 @@ anything: st.SearchStrategy[Value] = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
     max_leaves=4,
 )
-names = st.sampled_from(sorted(WANTED.keys - OWN_KEYS))
+TELLING = wanted(Dimensions({}), OWN_KEYS).keys  # without the many that hold a dimension
+names = st.sampled_from(sorted(TELLING - OWN_KEYS)) | st.sampled_from(
+    sorted(WANTED.keys - OWN_KEYS)
+)
 spans = st.dictionaries(names, anything, max_size=12)
 
 
@@ -187,6 +191,16 @@ def test_the_order_of_attributes_is_of_no_consequence(
     assert recognise(hit(values, scope=scope), DEFAULT_DIMENSIONS) == recognise(
         hit(dict(shuffled), scope=scope), DEFAULT_DIMENSIONS
     )
+
+
+@given(st.lists(st.text() | st.integers(), min_size=1), st.randoms(use_true_random=False))
+def test_tags_are_a_set(tags: list[Value], order: Random) -> None:
+    """In whatever order and however often they were added, and never long."""
+    again = tags + order.choices(tags, k=len(tags))
+    order.shuffle(again)
+
+    assert text(again) == text(tags)
+    assert len(text(tags)) <= MOST_LIST
 
 
 @given(chats(), scopes)

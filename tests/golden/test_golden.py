@@ -46,7 +46,7 @@ def test_golden(file: Path) -> None:
 
 def test_there_are_cases_of_every_dialect() -> None:
     """A folder that no pattern finds would test nothing."""
-    assert {"anthropic", "handwritten", "openinference", "openllmetry", "otel"} <= {
+    assert {"anthropic", "handwritten", "openinference", "openllmetry", "otel", "vercel"} <= {
         file.parent.name for file in CASES
     }
 

@@ -56,7 +56,17 @@ def read(found: Meanings, values: Mapping[str, Value]) -> dict[str, int]:
         tokens = _first(keys, values)
         if tokens is not None:
             counts[meaning] = tokens
+    if FRESH in counts:
+        _add_unstated_write(counts)
     return counts
+
+
+def _add_unstated_write(counts: dict[str, int]) -> None:
+    """What a total holds beside the fresh and the read part (objects of Vercel 7 leave it out)."""
+    if INPUT in counts and CACHE_READ in counts and _WRITTEN.isdisjoint(counts):
+        rest = counts[INPUT] - counts[FRESH] - counts[CACHE_READ]
+        if rest > 0:
+            counts[CACHE_WRITE] = rest
 
 
 def _first(keys: tuple[str, ...], values: Mapping[str, Value]) -> int | None:
@@ -87,7 +97,6 @@ def usage(counts: Mapping[str, int], emitter: Emitter | None) -> Usage:
     if convention == INCLUSIVE:
         fresh -= read + written
     elif convention == DISJOINT:
-        written += _unstated_write(counts)
         fresh = counts[FRESH] + counts.get(STEP_INPUT, 0)
     buckets = _buckets(fresh, read, written - hour, hour, *_output(counts, emitter))
     if media:
@@ -141,13 +150,6 @@ def _written(counts: Mapping[str, int]) -> tuple[int, int]:
             f"cache writes of {short} (5 minutes) and {hour} (1 hour) exceed their total of {total}"
         )
     return total or short + hour, hour
-
-
-def _unstated_write(counts: Mapping[str, int]) -> int:
-    """What a total holds beside the fresh and the read part (objects of ai 7 leave it unsaid)."""
-    if CACHE_READ not in counts or not _WRITTEN.isdisjoint(counts):
-        return 0
-    return max(0, counts.get(INPUT, 0) - counts[FRESH] - counts[CACHE_READ])
 
 
 def _output(counts: Mapping[str, int], emitter: Emitter | None) -> tuple[int, int]:

@@ -8,7 +8,7 @@ only the spans around one request are calls. No release states a scope version.
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import BESIDE, EXCLUSIVE, INCLUSIVE, Dialect, Emitter
+from costspan.dialect.table import EXCLUSIVE, IN_TOTAL, INCLUSIVE, Dialect, Emitter
 from costspan.model import AGGREGATE, LEAF
 
 _METADATA = "ai.response.providerMetadata"  # by provider; 7 sends it on request only
@@ -21,7 +21,10 @@ _COUNTS = {
         "ai.usage.tokens",  # embeddings
     ),
     table.OUTPUT: ("ai.usage.outputTokens", "ai.usage.completionTokens"),
-    table.TOTAL: ("ai.usage.totalTokens",),
+    table.TOTAL: (
+        "ai.usage.totalTokens",
+        f"{_METADATA}#/google/usageMetadata/totalTokenCount",
+    ),
     table.CACHE_READ: (
         "ai.usage.inputTokenDetails.cacheReadTokens",
         "ai.usage.cachedInputTokens",  # streams of 5
@@ -87,8 +90,10 @@ _EMITTERS = (
     # 4 and 5 pass the API's counts on (packages/anthropic, packages/amazon-bedrock)
     Emitter("ai", EXCLUSIVE, providers=("anthropic", "aws.bedrock")),
     Emitter("ai", EXCLUSIVE, providers=_UNNAMED, model="claude"),
-    Emitter("ai", INCLUSIVE, providers=_GOOGLE, reasoning=BESIDE),  # candidatesTokenCount
-    Emitter("ai", INCLUSIVE, providers=("",), model="gemini", reasoning=BESIDE),
+    # output is candidatesTokenCount, the thoughts beside it are in Google's total; that of 6 adds
+    # up without them, and the one span of 6 that does not say so else is streamObject's
+    Emitter("ai", INCLUSIVE, providers=_GOOGLE, reasoning=IN_TOTAL),
+    Emitter("ai", INCLUSIVE, providers=("",), model="gemini", reasoning=IN_TOTAL),
     Emitter("ai", INCLUSIVE),
     Emitter("gen_ai", INCLUSIVE),  # @ai-sdk/otel
 )

@@ -127,7 +127,6 @@ _EMITTERS = (
     # from the former by its finish reasons alone, which are not read. Its OpenInference spans have
     # other names.
     Emitter("envoyproxy/ai-gateway", EXCLUSIVE, model="claude", span="chat "),
-    Emitter("envoyproxy/ai-gateway", INCLUSIVE),
     # agentgateway folds the cached tokens in since 1.4.2 (telemetry/log.rs).
     Emitter(
         "agentgateway",

@@ -187,4 +187,15 @@ _FAMILIAR = (
     "gen_ai.workflow.",
 )
 
-GENAI = Dialect("genai", _COUNTS, _TEXTS, frozenset(), _EMITTERS, familiar=_FAMILIAR)
+_MARKERS = (
+    b".usage.",  # gen_ai.usage.*; llm., ai., anthropic., ...
+    # gen_ai.request.model and gen_ai.response.*: calls that failed, or ended without ever stating
+    # their usage. No convention lets a model call go without its model.
+    b"gen_ai.re",
+    b"agent.name",  # gen_ai.agent.name, agent.name
+    b"workflow.name",  # gen_ai., traceloop.
+)
+
+GENAI = Dialect(
+    "genai", _COUNTS, _TEXTS, frozenset(), _EMITTERS, markers=_MARKERS, familiar=_FAMILIAR
+)

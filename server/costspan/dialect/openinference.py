@@ -62,4 +62,9 @@ _EMITTERS = (
     Emitter("@arizeai/*", INCLUSIVE),
 )
 
-OPENINFERENCE = Dialect("openinference", _COUNTS, _TEXTS, _SIGNS, _EMITTERS)
+_MARKERS = (
+    b"llm.token_count.",
+    b".model_name",  # llm., embedding., reranker.: without usage too, as GenAI's models
+)
+
+OPENINFERENCE = Dialect("openinference", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, markers=_MARKERS)

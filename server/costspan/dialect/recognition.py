@@ -17,6 +17,7 @@ from costspan.dialect.documents import attribute, unfold
 from costspan.dialect.identity import identity, provider, says_whose
 from costspan.dialect.layout import (
     COUNTS,
+    DIALECTS,
     DOCUMENTS,
     FAMILIAR,
     NAMESPACES,
@@ -44,18 +45,9 @@ from costspan.model import (
 
 _ERROR = 2  # Status.code
 
-# Raw needles: each costs about 0.4 us per span of a request that holds it anywhere. So a span
-# without usage that names its agent by an id alone, or by traceloop.entity.name outside of a
-# workflow, is not opened: it would bear witness, no more. Two are there for calls that failed, or
-# ended without ever stating their usage: no convention lets a model call go without its model.
-_MARKERS = (
-    b".usage.",  # gen_ai.usage.*, llm.usage.*, anthropic.usage.*
-    b"llm.token_count.",
-    b"gen_ai.re",  # gen_ai.request.model, gen_ai.response.*
-    b".model_name",  # OpenInference: llm., embedding., reranker.
-    b"agent.name",  # gen_ai.agent.name, agent.name
-    b"workflow.name",  # gen_ai., traceloop.
-)
+# A span without usage that names its agent by an id alone, or by traceloop.entity.name outside of
+# a workflow, holds none: it would bear witness, no more.
+_MARKERS = tuple(marker for dialect in DIALECTS for marker in dialect.markers)
 _SERVICE = "service.name"
 _GATEWAY_KEYS = frozenset(key for keys in cache.GATEWAYS.values() for key in keys)
 

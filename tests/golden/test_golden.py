@@ -46,9 +46,10 @@ def test_golden(file: Path) -> None:
 
 def test_there_are_cases_of_every_dialect() -> None:
     """A folder that no pattern finds would test nothing."""
-    assert {"anthropic", "handwritten", "openinference", "openllmetry", "otel", "vercel"} <= {
-        file.parent.name for file in CASES
-    }
+    folders = {file.parent.name for file in CASES}
+
+    assert {"anthropic", "handwritten", "openinference", "openllmetry", "otel"} <= folders
+    assert {"langsmith", "litellm", "openlit", "pydantic_ai", "vercel"} <= folders
 
 
 def _bytes(case: Mapping[str, Any]) -> bytes:

@@ -47,8 +47,7 @@ _TEXTS = {
         "litellm.metadata.user_api_key_end_user_id",
         "metadata.user_api_key_end_user_id",
         "llm.user",
-        "litellm.metadata.user_api_key_user_id",
-        "metadata.user_api_key_user_id",
+        "litellm.metadata.user_api_key_user_id",  # version 1 has it among the NAMES
     ),
     table.SERVED_TIER: ("gen_ai.cost.service_tier",),
     table.GEO: ("gen_ai.cost.data_residency",),  # Anthropic's inference_geo

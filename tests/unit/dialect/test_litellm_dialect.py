@@ -133,6 +133,13 @@ def test_who_called_goes_before_whose_key_it_was() -> None:
     assert call.identity.user == "customer-7"
 
 
+@pytest.mark.parametrize("prefix", ["metadata.", "litellm.metadata."])
+def test_without_a_caller_the_owner_of_the_key_is_the_user(prefix: str) -> None:
+    call = call_of({**V1, f"{prefix}user_api_key_user_id": "owner"}, scope=SCOPE)
+
+    assert call.identity.user == "owner"
+
+
 @pytest.mark.parametrize("key", ["gen_ai.cost.total_cost", "litellm.cost.total"])
 def test_its_cost_is_a_reported_one(key: str) -> None:
     assert call_of({**V1, key: 0.5}, scope=SCOPE).reported_cost == "500000000000000000"

@@ -33,6 +33,21 @@ def test_googles_thoughts_lie_inside_output_since_1_0(version: str, output: int)
     assert call.usage == {"input": 1000, "output": output, "reasoning": 60}
 
 
+@pytest.mark.parametrize(
+    ("stated", "canonical"),
+    [
+        ("google-gla", "gcp.gemini"),
+        ("google", "gcp.gemini"),
+        ("google-vertex", "gcp.vertex_ai"),
+        ("google-cloud", "gcp.vertex_ai"),
+        ("grok", "x_ai"),
+    ],
+)
+def test_its_names_of_providers_are_known(stated: str, canonical: str) -> None:
+    """providers/*.py of 1.0.0 and 2.68.0."""
+    assert call_of({**CHAT, "gen_ai.provider.name": stated}, scope=V2).provider == canonical
+
+
 def test_two_names_of_the_cached_tokens_are_one_count() -> None:
     call = call_of(
         {

@@ -34,7 +34,11 @@ _DEFAULTS: Mapping[str, Keys] = {
         "user.id",
         "enduser.id",
         "user_id",
+        "langfuse.user.id",
+        "gen_ai.user",
+        "gen_ai.request.user",  # OpenLIT
         "litellm.end_user.id",
+        "llm.user",  # LiteLLM, v1
         "user_api_key_end_user_id",
         "user_api_key_user_id",
     ),

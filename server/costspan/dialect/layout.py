@@ -67,7 +67,7 @@ def _merged(tables: Iterable[Mapping[str, Keys]]) -> dict[str, Keys]:
     merged: dict[str, Keys] = {}
     for table in tables:
         for meaning, keys in table.items():
-            merged[meaning] = tuple(dict.fromkeys(merged.get(meaning, ()) + keys))
+            merged[meaning] = merged.get(meaning, ()) + keys
     return merged
 
 

@@ -9,6 +9,8 @@ import pytest
 from costspan import wire
 from costspan.dialect import DEFAULT_DIMENSIONS, Dimensions, configured, recognise, wanted
 from costspan.dialect.dimensions import MOST_LIST, MOST_PARTS, MOST_TEXT, text
+from costspan.dialect.layout import TEXTS
+from costspan.dialect.table import USER
 from costspan.model import WITNESS, Value
 from costspan.processor.enrich import OWN_KEYS
 from costspan.testing import request, span
@@ -62,6 +64,13 @@ def test_a_dimension_is_found_where_libraries_keep_it(
     key: str, value: Value, expected: Mapping[str, str]
 ) -> None:
     assert dimensions_of({key: value}) == expected
+
+
+@pytest.mark.parametrize("key", TEXTS[USER])
+def test_whoever_is_the_user_is_the_dimension_too(key: str) -> None:
+    who = call_of({**USAGE, key: "ann"}).identity
+
+    assert (who.user, who.dimensions["user"]) == ("ann", "ann")
 
 
 def test_the_plain_key_goes_before_what_a_library_kept() -> None:

@@ -15,7 +15,10 @@ NAMES: table.Keys = {
         "graph.node.id",  # openinference-instrumentation-openai-agents 2.6: the agent's name
     ),
     table.TOOL: ("mcp.tool.name",),  # Sentry
-    table.USER: ("langfuse.user.id",),
+    table.USER: (
+        "langfuse.user.id",
+        "metadata.user_api_key_user_id",  # litellm 1.109.1, v1: whose key it is, if nobody calls
+    ),
     table.SESSION: (
         "langfuse.session.id",
         "gcp.vertex.agent.session_id",  # Google ADK 2.13

@@ -49,6 +49,9 @@ class Account(NamedTuple):
     cost: Decimal
 
 
+NOTHING = Account(0, Tokens(0), Decimal(0))
+
+
 class Decision(NamedTuple):
     """What the store says of one span that tells of a model call."""
 
@@ -95,13 +98,21 @@ class Costspan:
         run(app, case, self.line, stub, **more)
         downstream = self._sink.wait_for_spans(spans)
         (trace_id,) = {span.trace_id.hex() for span in downstream}
+        return self.told(trace_id, spans)
+
+    def told(self, trace_id: str, spans: int) -> Played:
+        """What became of a trace of so many spans; returns when it is settled."""
+        self._sink.wait(lambda: len(self._downstream(trace_id)) >= spans)
         (settled,) = eventually(lambda: self._settled(trace_id, spans))
         by_model = {
             model: Account(calls, Tokens(*tokens), cost)
             for model, calls, *tokens, cost in self._ask(_BY_MODEL, trace_id)
         }
         decisions = {id_: Decision(*said) for id_, *said in self._ask(_DECISIONS, trace_id)}
-        return Played(downstream, by_model, decisions, settled)
+        return Played(self._downstream(trace_id), by_model, decisions, settled)
+
+    def _downstream(self, trace_id: str) -> list[Span]:
+        return [span for span in self._sink.spans() if span.trace_id.hex() == trace_id]
 
     def _settled(self, trace_id: str, spans: int) -> list[Total | None]:
         """The trace's total or None as soon as all is stored and agrees; before that nothing."""
@@ -169,10 +180,20 @@ def accounts(bill: Iterable[Billed]) -> dict[str, Account]:
     found: dict[str, Account] = {}
     for line in bill:
         model = _answering(line)
-        so_far = found.get(model, Account(0, Tokens(0), Decimal(0)))
-        tokens = Tokens(*map(sum, zip(so_far.tokens, line.tokens, strict=True)))
-        found[model] = Account(so_far.calls + 1, tokens, so_far.cost + cost(line))
+        account = Account(1, line.tokens, cost(line))
+        found[model] = add(found.get(model, NOTHING), account)
     return found
+
+
+def add(one: Account, other: Account) -> Account:
+    """Two accounts of the same model in one."""
+    tokens = Tokens(*map(sum, zip(one.tokens, other.tokens, strict=True)))
+    return Account(one.calls + other.calls, tokens, one.cost + other.cost)
+
+
+def asked(model: str) -> str:
+    """The name by which applications ask for the model that answers by this one."""
+    return next((each.request for each in MODELS if model in (each.request, each.response)), model)
 
 
 def total(bill: Sequence[Billed], spans: int) -> Total:

@@ -1,4 +1,4 @@
-"""A model server on loopback: OpenAI chat and embeddings, Anthropic messages. It keeps the bill.
+"""A model server on loopback: the APIs of OpenAI and of Anthropic. It keeps the bill.
 
 Its answers follow from the request alone and from the prompts it has seen: a system prompt that
 comes again is served from the cache, a request with tools is answered with a call of the first one
@@ -16,8 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 
 from costspan.demo.models import Tokens
+from integration import stub_responses as responses
 
 _OPENAI_DATES = {"gpt-5": "gpt-5-2025-08-07", "gpt-5-mini": "gpt-5-mini-2025-08-07"}
+_SYSTEM = ("system", "developer")  # the newer name, which Vercel's SDK uses for GPT-5
 _OPENAI_CACHE = 1024  # what the stub's prompt cache serves of a system prompt that it knows
 _ARGUMENTS = '{"question": "six times seven"}'  # of every tool call
 _WORDS = ["The", " answer", " is", " forty", "-two", "."]
@@ -99,7 +101,7 @@ def _length(messages: list[dict[str, Any]]) -> int:
 
 def _openai_tokens(stub: StubModel, request: dict[str, Any]) -> Tokens:
     """A known system prompt of 1024 tokens or more is cached."""
-    system = "".join(m["content"] for m in request["messages"] if m["role"] == "system")
+    system = "".join(m["content"] for m in request["messages"] if m["role"] in _SYSTEM)
     prompt = _length(request["messages"])
     cached = _OPENAI_CACHE if len(system) >= _OPENAI_CACHE and stub.seen("openai", system) else 0
     return Tokens(prompt - cached, len(_WORDS) + 64, cache_read=cached, reasoning=64)
@@ -166,13 +168,28 @@ def _openai_stream(
     yield "data: [DONE]\n\n"
 
 
+def _openai_responses(stub: StubModel, request: dict[str, Any]) -> dict[str, Any] | Iterator[str]:
+    """Tokens, cache and tools as in chat."""
+    messages = responses.messages(request["input"])
+    tokens = _openai_tokens(stub, {"messages": messages})
+    number = stub.charge("openai", request["model"], tokens)
+    item = responses.text(number, _WORDS)
+    if request.get("tools") and messages[-1]["role"] != "tool":
+        item = responses.tool_use(number, request["tools"][0]["name"], _ARGUMENTS)
+    response = responses.body(number, _OPENAI_DATES[request["model"]], item, tokens)
+    return responses.stream(response, _WORDS) if request.get("stream") else response
+
+
 def _openai_embeddings(stub: StubModel, request: dict[str, Any]) -> dict[str, Any]:
-    tokens = Tokens(len(request["input"]))
+    asked = request["input"]
+    texts = [asked] if isinstance(asked, str) else asked
+    tokens = Tokens(sum(map(len, texts)))
     stub.charge("openai", request["model"], tokens)
+    embedded = {"object": "embedding", "embedding": [0.5, 0.25]}
     return {
         "object": "list",
         "model": request["model"],
-        "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}],
+        "data": [{**embedded, "index": index} for index in range(len(texts))],
         "usage": {"prompt_tokens": tokens.fresh, "total_tokens": tokens.fresh},
     }
 
@@ -222,7 +239,7 @@ def _anthropic_messages(stub: StubModel, request: dict[str, Any]) -> dict[str, A
         "stop_sequence": None,
         "usage": _anthropic_usage(tokens),
     }
-    return _anthropic_stream(message, tokens) if request.get("stream") else message
+    return _anthropic_stream(message) if request.get("stream") else message
 
 
 def _anthropic_content(request: dict[str, Any], number: int) -> tuple[list[dict[str, Any]], str]:
@@ -236,14 +253,22 @@ def _anthropic_content(request: dict[str, Any], number: int) -> tuple[list[dict[
     return [use], "tool_use"
 
 
-def _anthropic_stream(message: dict[str, Any], tokens: Tokens) -> Iterator[str]:
+_DELTA_COUNTS = (  # anthropic-python 2.12, types/message_delta_usage.py
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "output_tokens",
+)
+
+
+def _anthropic_stream(message: dict[str, Any]) -> Iterator[str]:
     opening = {**message, "content": [], "stop_reason": None}
     opening["usage"] = {**message["usage"], "output_tokens": 1}  # as the real one: a first guess
     yield _event({"type": "message_start", "message": opening})
     for index, block in enumerate(message["content"]):
         yield from _anthropic_block(index, block)
     stop = {"stop_reason": message["stop_reason"], "stop_sequence": None}
-    usage = {"output_tokens": tokens.output}
+    usage = {key: message["usage"][key] for key in _DELTA_COUNTS}
     yield _event({"type": "message_delta", "delta": stop, "usage": usage})
     yield _event({"type": "message_stop"})
 
@@ -266,6 +291,7 @@ def _anthropic_block(index: int, block: dict[str, Any]) -> Iterator[str]:
 
 _ROUTES = {
     "/v1/chat/completions": _openai_chat,
+    "/v1/responses": _openai_responses,
     "/v1/embeddings": _openai_embeddings,
     "/v1/messages": _anthropic_messages,
 }

@@ -41,8 +41,9 @@ def pooled(
     """
     doubles: dict[str, list[bytes]] = {}
     for span_id, reason in reasons.items():
-        if reason == DUPLICATE:
-            doubles.setdefault(forest.calls[span_id].response_id, []).append(span_id)
+        response_id = forest.calls[span_id].response_id
+        if reason == DUPLICATE and response_id:
+            doubles.setdefault(response_id, []).append(span_id)
     known = dict(resolved)
     if doubles:
         for span_id, reason in reasons.items():

@@ -130,8 +130,12 @@ def scan(request: bytes, wanted: Wanted) -> list[Hit]:
     for resource in outline(request).resources:
         for scope in resource.scopes:
             items = scope.items
-            for index, raw in enumerate(items):
-                for marker in live:
+            # Most scopes are those of HTTP or database clients: their spans are searched together,
+            # which takes less time than a search in each.
+            together = b"".join(items)
+            here = [marker for marker in live if marker in together]
+            for index, raw in enumerate(items if here else ()):
+                for marker in here:
                     if marker in raw:
                         hits += _hit(base + index, raw, resource.resource, scope.scope, reader)
                         break

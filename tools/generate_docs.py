@@ -79,6 +79,17 @@ def attributes() -> str:
         "What is added to a span that carries LLM usage. A client's own attribute of the same name"
         " is never overwritten, and each can be switched off in `processors.cost.attributes`.",
         _table(("attribute", "type", "meaning"), rows),
+        "## Calls that are told of twice",
+        "A library's SDK, the framework around it and the gateway behind it may each report the"
+        " same call. Where one request shows that, the cost is on the span that is billed; the"
+        " others leave with `window.financial.status` = `duplicate` (the same response id) or"
+        " `covered` (their tokens are those of calls below them), with `finops.cache.status`, and"
+        " without any cost. So costs of spans can be added up.",
+        "A span that has left is never changed. Where the two spans come in different requests, or"
+        " a request of more than 4 MB is cut between them, both carry a cost, and only `llm_calls`"
+        " and the trace's total are corrected: sums over spans may then be too high, never too"
+        " low. An agent's or workflow's own sum of usage gets no cost on its span either; where"
+        " nothing below it was seen, the row and the total have it (`fallback`).",
         "## Answers from a gateway's cache",
         "No provider is called for them, so their cost is a known zero, `finops.cache.savings` is"
         " what the call would have cost without a cache, and `price_ref` and the modifier"

@@ -120,6 +120,9 @@ TOKEN_COUNTER = "token_counter"  # noqa: S105 (a span class): counts tokens, cal
 ALREADY_METERED = "already_metered"  # another costspan wrote its price_ref on it
 WITNESS = "witness"  # no usage at all; carried because it says whose the calls below are
 
+PROVISIONAL = 0
+"""The version of a call that its request showed to be a double: any other row of it is heavier."""
+
 
 class LlmCall(msgspec.Struct, array_like=True, gc=False):
     """Decision and evidence about one span that carries usage (or whose they are: WITNESS)."""
@@ -156,7 +159,7 @@ class LlmCall(msgspec.Struct, array_like=True, gc=False):
     invalid: str = ""  # why the usage is nonsense; "" = it is not
     billed: bool = True  # as far as known when written; the ledger corrects it
     billed_reason: str = LEAF
-    version: int = 1  # 1 = as priced on arrival; corrections by the ledger are higher
+    version: int = 1  # 1 = as priced on arrival; PROVISIONAL; corrections by the ledger are higher
     gateway: str = ""  # who answered it from a cache of its own, so that no provider billed it
     unknown: tuple[str, ...] = ()  # its gen_ai.* attributes that no convention of ours knows
 

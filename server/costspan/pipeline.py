@@ -1,7 +1,7 @@
 """The straight line from a request's bytes to the journal. What is not called here does not happen.
 
     accept: room? ─▶ cut ─▶ intake of each piece ─▶ journal.append ─▶ (return = ack)
-    intake: count ─▶ readable? ─▶ scan ─▶ recognise ─▶ price ─▶ enrich ─▶ splice
+    intake: count ─▶ readable? ─▶ scan ─▶ recognise ─▶ price ─▶ mark doubles ─▶ enrich ─▶ splice
 
 `intake` is a pure function of the bytes and of the prices in force: no clock, no I/O, and what it
 remembers only makes it quicker. Prices in force are one reference, which `swap` replaces.
@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple, Self
 
 from costspan import wire
 from costspan.clock import Clock
 from costspan.dialect import DEFAULT_DIMENSIONS, Dimensions, recognise, wanted
 from costspan.errors import Retryable
+from costspan.ledger.at_intake import mark, mark_doubles
 from costspan.model import (
     SOLO,
     TRACES,
@@ -28,7 +31,7 @@ from costspan.model import (
     Wanted,
     encode_calls,
 )
-from costspan.processor.enrich import OWN_KEYS, attributes
+from costspan.processor.enrich import OWN_KEYS, attributes, double_elsewhere
 from costspan.processor.price import price
 from costspan.telemetry import Telemetry
 from costspan_pricing import Pricer
@@ -74,6 +77,7 @@ class Intake(NamedTuple):
     flags: int
     items: int
     faults: int = 0  # spans that we failed to read or price; they travel untouched
+    uncounted: int = 0  # 1: the doubles could not be told; every span keeps its cost
 
 
 class Pipeline:
@@ -127,20 +131,13 @@ class Pipeline:
         meter = self._meter  # once: one piece is read and priced by one set of prices
         if meter is None:
             return Intake(request, b"", 0, items)
-        calls: list[LlmCall] = []
-        extra: dict[int, bytes] = {}
-        faults = 0
-        for hit in wire.scan(request, meter.wanted):
-            try:
-                call, added = _metered(hit, meter)
-            except Exception:  # noqa: BLE001  a fault in pricing must never cost the span
-                _log.exception("span of scope %s could not be metered", hit.scope[0])
-                faults += 1
-                continue
-            if call is not None:
-                calls.append(call)
-                extra[hit.ordinal] = added
-        return Intake(wire.splice(request, extra), encode_calls(calls), 0, items, faults)
+        hits = wire.scan(request, meter.wanted)
+        priced, faults = _priced(hits, meter)
+        uncounted = _marked([call for _, call in priced], request)
+        extra, unwritten = _enriched(priced, meter.attributes_off)
+        body = wire.splice(request, extra)
+        calls = encode_calls([call for _, call in priced])
+        return Intake(body, calls, 0, items, faults + unwritten, uncounted)
 
     def _pieces(self, signal: str, body: bytes) -> list[Intake]:
         if signal != TRACES:
@@ -164,15 +161,56 @@ class Pipeline:
                 self._telemetry.unreadable_requests.add(1, "full_decode")
             if piece.faults:
                 self._telemetry.intake_errors.add(piece.faults, "meter")
+            if piece.uncounted:
+                self._telemetry.intake_errors.add(piece.uncounted, "doubles")
 
 
 def _frame(piece: Intake, now: int, signal: str, metadata: Metadata) -> Frame:
     return Frame(0, now, signal, piece.flags, metadata, piece.body, piece.calls, piece.items)
 
 
-def _metered(hit: Hit, meter: Meter) -> tuple[LlmCall | None, bytes]:
-    call = recognise(hit, meter.dimensions, remeter=meter.remeter)
-    if call is None:
-        return None, b""
-    price(call, meter.pricer, hit.resource)
-    return call, attributes(call, hit.own, meter.attributes_off)
+def _priced(hits: Iterable[Hit], meter: Meter) -> tuple[list[tuple[Hit, LlmCall]], int]:
+    """The calls among the spans, and how many of those could not be read or priced."""
+    priced: list[tuple[Hit, LlmCall]] = []
+    faults = 0
+    for hit in hits:
+        try:
+            call = recognise(hit, meter.dimensions, remeter=meter.remeter)
+            if call is None:
+                continue
+            price(call, meter.pricer, hit.resource)
+        except Exception:  # noqa: BLE001  a fault in pricing must never cost the span
+            _log.exception("span of scope %s could not be metered", hit.scope[0])
+            faults += 1
+            continue
+        if hit.own and call.billed and not meter.remeter:
+            reason = double_elsewhere(hit.own)
+            if reason:
+                mark(call, reason)
+        priced.append((hit, call))
+    return priced, faults
+
+
+def _marked(calls: list[LlmCall], request: bytes) -> int:
+    """Mark the calls that are told of twice. Return 1 if that failed, and none is marked."""
+    try:
+        mark_doubles(calls, partial(wire.links, request))
+    except Exception:  # noqa: BLE001  a fault in counting must never cost a span
+        _log.exception("the doubles of a request could not be told")
+        return 1
+    return 0
+
+
+def _enriched(
+    priced: list[tuple[Hit, LlmCall]], off: frozenset[str]
+) -> tuple[dict[int, bytes], int]:
+    """What is added to each span, by ordinal, and for how many that failed."""
+    extra: dict[int, bytes] = {}
+    faults = 0
+    for hit, call in priced:
+        try:
+            extra[hit.ordinal] = attributes(call, hit.own, off)
+        except Exception:  # noqa: BLE001  a cost that can't be written must never cost the span
+            _log.exception("span of scope %s could not be enriched", hit.scope[0])
+            faults += 1
+    return extra, faults

@@ -390,7 +390,7 @@ class Telemetry(Collector):
         Counter,
         "costspan_intake_errors_total",
         "stage",
-        "Faults while reading or pricing a span; the span was forwarded untouched.",
+        "Faults while reading, pricing or counting spans, which were forwarded all the same.",
     )
     # per destination: accepted = sent + rejected + dead_lettered + dropped + queued
     exporter_accepted = _family(

@@ -209,3 +209,66 @@ def test_prices_in_force_are_swapped_between_requests() -> None:
     assert "0.0035" == cost("gold")
     line.pipeline.swap(Meter.by(Pricer(book, (gold,))))
     assert ("0.00175", "0.0035") == (cost("gold"), cost("lead"))
+
+
+def doubles(frame: Frame) -> list[tuple[object, object]]:
+    """(status, total cost) of each span."""
+    found = map(attributes, spans(frame.body))
+    return [
+        (said.get("window.financial.status"), said.get("window.financial.total_cost_exact"))
+        for said in found
+    ]
+
+
+def framework_over_sdk() -> list[Span]:
+    """A call told of twice; the outer one does not know what came from the cache."""
+    outer = testing.span(testing.usage(), span_id=b"\x01" * 8, end_ns=START + 3 * SECOND)
+    step = testing.span({"a": 1}, span_id=b"\x02" * 8, parent_span_id=b"\x01" * 8)
+    cached: dict[str, Value] = {"gen_ai.usage.cache_read.input_tokens": 800}
+    inner = testing.span(testing.usage() | cached, span_id=b"\x03" * 8, parent_span_id=b"\x02" * 8)
+    return [outer, step, inner]
+
+
+def test_a_span_that_the_request_shows_to_be_a_double_leaves_with_a_status_and_no_cost() -> None:
+    """200 tokens at 2.5, 800 cached ones at 1.25 and 100 at 10 dollars a million: once."""
+    (frame,) = Line().accept(testing.request(*framework_over_sdk()))
+
+    assert doubles(frame) == [("covered", None), (None, None), ("priced", "0.0025")]
+    outer, inner = decode_calls(frame.calls)
+    assert (outer.billed, outer.billed_reason) == (False, "covered")
+    assert outer.charge.total == "3500000000000000"  # the evidence stays
+    assert inner.billed
+
+
+def test_in_two_requests_both_keep_their_cost() -> None:
+    """Nobody can know what comes later: the ledger corrects the row and the total."""
+    outer, step, inner = framework_over_sdk()
+    line = Line()
+    (first,) = line.accept(testing.request(inner))
+    (second,) = line.accept(testing.request(step, outer))
+
+    assert doubles(first) == [("priced", "0.0025")]
+    assert doubles(second) == [(None, None), ("priced", "0.0035")]
+
+
+def test_a_double_that_another_costspan_found_gains_no_cost_when_it_comes_alone() -> None:
+    line = Line()
+    (first,) = line.accept(testing.request(*framework_over_sdk()))
+    (second,) = line.accept(testing.request(spans(first.body)[0]))
+
+    assert doubles(second) == [("covered", None)]
+    assert [call.billed for call in decode_calls(second.calls)] == [False]
+
+
+def test_a_fault_in_counting_is_a_counter_and_every_span_keeps_its_cost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(request: bytes, trace_ids: object) -> None:
+        raise RuntimeError(request, trace_ids)
+
+    monkeypatch.setattr(wire, "links", broken)
+    line = Line()
+    (frame,) = line.accept(testing.request(*framework_over_sdk()))
+
+    assert doubles(frame) == [("priced", "0.0035"), (None, None), ("priced", "0.0025")]
+    assert line.telemetry.intake_errors.exact("doubles") == 1

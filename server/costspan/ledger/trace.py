@@ -15,7 +15,7 @@ from costspan.ledger.billing import Known
 from costspan.ledger.forest import richer
 from costspan.ledger.meter import Outcome, counts_on_arrival
 from costspan.ledger.rollup import Decision, Rollup, rollup
-from costspan.model import WITNESS, LlmCall
+from costspan.model import PROVISIONAL, WITNESS, LlmCall
 from costspan.wire import HEAD_SIZE
 
 # wire.HEAD without the trace id, which the key says, and without the spare bytes
@@ -66,7 +66,9 @@ class Held:
         self.witness = call.role == WITNESS
         self.counted = counts_on_arrival(call)  # its money is in the counters
         self.metered = self.counted  # its usage is too: that is counted once
-        self.shown: bytes | None = b""  # the decision in its row; b"" as it arrived, None unsure
+        # The decision in its row; b"" as it arrived, None unsure. What a request alone decided is
+        # said again: a copy of the span that comes without its double must not outlive it.
+        self.shown: bytes | None = None if call.version == PROVISIONAL else b""
 
     @property
     def call(self) -> LlmCall:

@@ -126,6 +126,12 @@ def attributes(call: LlmCall, own: Mapping[str, Value], off: frozenset[str]) -> 
     return facts + _costs(call, int(charge.total), skip) if charge.total else facts
 
 
+def double_elsewhere(own: Mapping[str, Value]) -> str:
+    """What another costspan on the way found this span to be: duplicate, covered, or ""."""
+    status = own.get(STATUS)
+    return status if isinstance(status, str) and status in _NOT_HERE else ""
+
+
 def _taken(own: Mapping[str, Value]) -> frozenset[str]:
     """Those of our names that are on the span, or that can't be there beside what is."""
     if any(name.startswith(_NAMESPACE) for name in own):

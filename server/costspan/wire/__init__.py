@@ -4,7 +4,7 @@
 """
 
 from costspan.wire.block import block
-from costspan.wire.heads import HEAD, HEAD_SIZE, Head, heads, unpack_heads
+from costspan.wire.heads import HEAD, HEAD_SIZE, Head, heads, links, unpack_heads
 from costspan.wire.nested import nested
 from costspan.wire.request import count, cut, readable
 from costspan.wire.scan import scan
@@ -20,6 +20,7 @@ __all__ = [
     "cut",
     "encode_attribute",
     "heads",
+    "links",
     "nested",
     "readable",
     "scan",

@@ -177,6 +177,7 @@ _MESSAGES = _build()
 Request: Any = _MESSAGES["Request"]
 SpanFields: Any = _MESSAGES["SpanFields"]
 HeadRequest: Any = _MESSAGES["HeadRequest"]
+HeadFields: Any = _MESSAGES["HeadFields"]
 RowFields: Any = _MESSAGES["RowFields"]
 ResourceFields: Any = _MESSAGES["ResourceFields"]
 ScopeFields: Any = _MESSAGES["ScopeFields"]

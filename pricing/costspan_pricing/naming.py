@@ -45,6 +45,19 @@ _NAMED_BY = (
 _MODEL_ARN = re.compile(
     r"^arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:(?:foundation-model|inference-profile)/(.+)$"
 )
+# OpenLLMetry to 0.62 leaves the vendor out of a Bedrock id: nova-pro-v1:0
+_MAKERS = (
+    ("nova-", "amazon"),
+    ("titan-", "amazon"),
+    ("claude-", "anthropic"),
+    ("llama", "meta"),
+    ("mistral-", "mistral"),
+    ("mixtral-", "mistral"),
+    ("command-", "cohere"),
+    ("embed-", "cohere"),
+    ("rerank-", "cohere"),
+    ("jamba-", "ai21"),
+)
 # Vertex's OpenAI-compatible endpoint of models that Google serves: .../endpoints/openapi/meta/...
 _OPENAPI_ENDPOINT = re.compile(r"^projects/.+/endpoints/openapi/(.+)$")
 # An id that only its owner can translate: endpoints, tuned models, deployments, presets.
@@ -209,6 +222,10 @@ def _alike(provider: str, name: str) -> Iterator[tuple[str, str]]:
         # In-region and geo profiles cost the same; `global.` ones are cheaper, so not that.
         if prefix and prefix[1] != "global":
             yield name[prefix.end() :], f"geo={prefix[1]}:in-region price"
+        elif not prefix and not _BEDROCK.match(name):
+            vendor = next((vendor for start, vendor in _MAKERS if name.startswith(start)), "")
+            if vendor:
+                yield f"{vendor}.{name}", f"model={name}:price of {vendor}.{name}"
         return
     revision = _GOOGLE_REVISION.match(name) if provider == "google" else None
     if revision:

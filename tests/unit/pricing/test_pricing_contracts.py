@@ -70,9 +70,8 @@ def ask(
     """A quote under one card; `model` is provider/model."""
     provider, _, name = model.partition("/")
     card = read_card(HEAD + terms, "acme.yaml")
-    return Pricer(book, [card]).quote(
-        Usage(buckets), Context(provider, name, **{"at": AT, "tier": "default"} | context)
-    )
+    stated: dict[str, Any] = {"at": AT, "tier": "default"} | context
+    return Pricer(book, [card]).quote(Usage(buckets), Context(provider, name, **stated))
 
 
 def dollars(amount: int | None) -> str | None:

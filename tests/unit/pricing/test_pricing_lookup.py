@@ -179,3 +179,21 @@ def test_a_bedrock_id_without_its_date_is_the_only_model_that_it_can_be(
 )
 def test_who_ran_a_call_is_canonical(provider: str, model: str, platform: str) -> None:
     assert sku(provider, model).platform == platform
+
+
+@pytest.mark.parametrize(
+    ("model", "priced"),
+    [
+        ("nova-pro-v1:0", "nova-pro"),
+        ("llama3-70b-instruct-v1:0", "llama3-70b"),
+        ("mistral-large-2402-v1:0", "mistral-large"),
+        ("titan-embed-text-v2:0", "titan-embed-text-v2"),
+        ("command-r-plus-v1:0", "command-r-plus"),
+    ],
+)
+def test_a_bedrock_id_without_its_vendor_is_still_one_model(model: str, priced: str) -> None:
+    """OpenLLMetry strips the vendor; a name says whose model it is."""
+    found = sku("aws.bedrock", model)
+
+    assert priced in found.model.id
+    assert any(mark.startswith(f"model={model}:price of") for mark in found.assumed)

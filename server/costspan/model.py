@@ -162,6 +162,7 @@ class LlmCall(msgspec.Struct, array_like=True, gc=False):
     version: int = 1  # 1 = as priced on arrival; PROVISIONAL; corrections by the ledger are higher
     gateway: str = ""  # who answered it from a cache of its own, so that no provider billed it
     unknown: tuple[str, ...] = ()  # its gen_ai.* attributes that no convention of ours knows
+    cumulative: bool = False  # its emitter adds up: the usage contains that of earlier spans
 
 
 _CALLS_FORMAT = (
@@ -228,7 +229,7 @@ class TraceTotals(msgspec.Struct, array_like=True):
     user: str = ""
     session: str = ""
     conversation: str = ""
-    flags: tuple[str, ...] = ()  # orphans, several_roots, cycle, duplicates, ...
+    flags: tuple[str, ...] = ()  # those of a Rollup
     effective_cost: str = ""  # attos, as Charge.effective_total: "" = cost
     dimensions: dict[str, str] = {}
 

@@ -191,6 +191,7 @@ def _call(
         reason,
         gateway=gateway,
         unknown=found.unknown,
+        cumulative=known is not None and known[1].cumulative == role,
     )
 
 

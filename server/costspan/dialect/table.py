@@ -85,6 +85,7 @@ class Emitter(NamedTuple):
     span: str = ""  # how the span's name begins
     reasoning: str = INSIDE
     certain: bool = False  # its counts can't be of the other kind: a contradiction is nonsense
+    cumulative: str = ""  # role of its spans whose usage contains that of the ones before
 
 
 class Named(NamedTuple):

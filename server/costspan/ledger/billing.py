@@ -3,11 +3,12 @@
 A model call can be told of several times: by the SDK, by the framework around it, by the gateway
 behind it, by the agent span that adds up its children. One of them is billed:
 
-- the same response id in a trace is one call: the richest record bills, the others are `duplicate`
-  (an answer from a gateway's cache repeats the id, and costs nothing);
+- of the records that tell of one call (`doubles.py`) the best one bills; the others are `duplicate`
+  if they carry the same response id, and `covered` if not;
 - a leaf whose tokens are contained in what is billed below it says it a second time: `covered`;
 - an aggregate bills only if nothing below it was: `fallback`, the innermost first;
-- token counters, running sums and what another costspan metered never bill.
+- of a running sum the last record bills, since it contains the others: those are `cumulative`;
+- token counters and what another costspan metered never bill.
 """
 
 from __future__ import annotations
@@ -15,20 +16,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from costspan.ledger.doubles import Doubles, contained, told_twice
 from costspan.ledger.forest import ROOT, Forest
+from costspan.ledger.held import Below
+from costspan.ledger.likeness import TELLS_OF_A_CALL, Tokens, rank, says_nothing, tokens
 from costspan.model import AGGREGATE, ALREADY_METERED, CUMULATIVE, LEAF, TOKEN_COUNTER, LlmCall
-from costspan_pricing.usage import PROMPT
+
+__all__ = ["BILLED", "COVERED", "DUPLICATE", "FALLBACK", "NOT_INFERENCE", "NO_USAGE", "Bills",
+           "Known", "Tokens", "bill", "tokens"]  # fmt: skip
 
 FALLBACK, COVERED, DUPLICATE = "fallback", "covered", "duplicate"
 NOT_INFERENCE, NO_USAGE = "not_inference", "no_usage"
 BILLED = frozenset({LEAF, FALLBACK})
+UNCOVERED = "uncovered_usage"  # flag of a trace: an aggregate says more than was billed below it
 
-_NEVER = frozenset({TOKEN_COUNTER, CUMULATIVE})
-_TELLS_OF_A_CALL = {AGGREGATE: 0, LEAF: 1, ALREADY_METERED: 2}  # who bills an equal response id
-_INPUT = frozenset(PROMPT)
-_OUTPUT = frozenset({"output", "audio_output", "image_output"})  # reasoning lies inside output
+_SETTLES = BILLED | {DUPLICATE, ALREADY_METERED}
+_NEVER = frozenset({TOKEN_COUNTER, CUMULATIVE, ALREADY_METERED})
+# Libraries that count a stream's first event twice are a few tokens over; more is a missing span.
+_ROUNDING = 16
+_ROUNDING_PART = 50  # of the tokens: 2 %
 
-Tokens = tuple[int, int]  # in, out
+
+_Settled = frozenset[bytes | str | None]  # response ids and winners; None is in none
 
 
 class Known(NamedTuple):
@@ -43,198 +52,129 @@ class Bills(NamedTuple):
 
     reasons: dict[bytes, str]  # by span id: a billed_reason
     left: Known
+    winner: Mapping[bytes, bytes] = {}  # every record of a call that is told twice -> who bills
+    flags: frozenset[str] = frozenset()  # of the trace
 
 
 def bill(forest: Forest, known: Known = Known()) -> Bills:  # noqa: B008  (immutable)
     """Decide for every record of the forest that carries usage or bears witness."""
-    winners = _winners(forest)
+    doubles = told_twice(forest)
+    settled = _settled(doubles, forest, known)
     below = _carried(forest, known)
     reasons: dict[bytes, str] = {}
-    left: dict[bytes, _Below] = {}
+    left: dict[bytes, Below] = {}
+    flags: set[str] = set()
     for span_id in forest.order:
         call = forest.calls[span_id]
-        under = below.pop(span_id, None) or _Below()
-        reason = _decide(span_id, call, under, winners, known)
-        reasons[span_id] = reason
-        above = forest.above[span_id]
-        if above == ROOT:
-            continue
-        under.settle(call, reason, winners)
-        target = below if above in forest.calls else left
-        if not under.settled:
-            continue
-        if above in target:
-            target[above].merge(under, winners)
-        else:
-            target[above] = under
+        under = below.pop(span_id, None) or Below(detailed=doubles.nested)
+        reason = reasons[span_id] = _decide(span_id, call, under, doubles, settled)
+        if reason == NOT_INFERENCE and under.settled and _says_more(call, under):
+            flags.add(UNCOVERED)
+        if reason in _SETTLES:
+            winner = doubles.winner.get(span_id)
+            under.settle(forest.calls[winner or span_id], winner)
+        host = doubles.hosts[span_id]
+        if under.settled and host != ROOT:
+            under.leave(call)
+            target = below if host in forest.calls else left
+            target[host] = target[host].merged(under) if host in target else under
     for span_id, under in below.items():  # carried over, and still nothing above it has arrived
-        left.setdefault(span_id, _Below()).merge(under, winners)
-    return Bills(reasons, _left(forest, known, reasons, left))
+        left[span_id] = left[span_id].merged(under) if span_id in left else under
+    reasons |= _fallbacks(forest, reasons)
+    known = _left(forest, known, reasons, left, doubles)
+    return Bills(reasons, known, doubles.winner, frozenset(flags))
 
 
-def tokens(call: LlmCall) -> Tokens:
-    """The prompt and completion tokens of a call, in every class of price."""
-    tokens_in = tokens_out = 0
-    for unit, quantity in (call.usage or {}).items():
-        if unit in _INPUT:
-            tokens_in += quantity
-        elif unit in _OUTPUT:
-            tokens_out += quantity
-    return tokens_in, tokens_out
-
-
-class _Winner(NamedTuple):
-    span_id: bytes
-    tokens: Tokens
-
-
-_Winners = Mapping[str, _Winner]
-
-
-class _Below:
-    """What is settled below a span: billed here, or known to be billed elsewhere."""
-
-    __slots__ = ("responses", "settled", "tokens_in", "tokens_out")
-
-    def __init__(self) -> None:
-        self.settled = False
-        self.tokens_in = self.tokens_out = 0
-        self.responses: set[str] = set()  # of calls told of several times: each counts once
-
-    def merge(self, other: _Below, winners: _Winners) -> None:
-        """Take over a child's. The smaller set is walked, so deep chains stay cheap."""
-        self.settled |= other.settled
-        self.tokens_in += other.tokens_in
-        self.tokens_out += other.tokens_out
-        if len(self.responses) < len(other.responses):
-            self.responses, other.responses = other.responses, self.responses
-        for response_id in other.responses:
-            if response_id in self.responses:
-                self.add(winners[response_id].tokens, -1)
-            else:
-                self.responses.add(response_id)
-
-    def settle(self, call: LlmCall, reason: str, winners: _Winners) -> None:
-        """Add the span itself, if its call is billed here or elsewhere."""
-        if reason in BILLED or reason in (DUPLICATE, ALREADY_METERED):
-            self.settled = True
-            winner = winners.get(call.response_id)
-            if winner is None:
-                self.add(tokens(call))
-            elif call.response_id not in self.responses:
-                self.responses.add(call.response_id)
-                self.add(winner.tokens)
-
-    def add(self, amount: Tokens, sign: int = 1) -> None:
-        self.tokens_in += sign * amount[0]
-        self.tokens_out += sign * amount[1]
-
-    def cover(self, call: LlmCall, winners: _Winners) -> bool:
-        """True if the call's tokens are contained in those of other calls below it."""
-        if not self.settled:
-            return False
-        wanted_in, wanted_out = tokens(call)
-        if call.usage and not (wanted_in or wanted_out):
-            return False  # it counts what is no token, and nobody below says how much of it
-        held_in, held_out = self.tokens_in, self.tokens_out
-        if call.response_id in self.responses:  # the same call: it does not cover itself
-            own_in, own_out = winners[call.response_id].tokens
-            held_in, held_out = held_in - own_in, held_out - own_out
-            if not (held_in or held_out):
-                return False
-        return wanted_in <= held_in and wanted_out <= held_out
-
-
-def _decide(span_id: bytes, call: LlmCall, under: _Below, winners: _Winners, known: Known) -> str:
-    if call.role in _NEVER or call.role == ALREADY_METERED:
-        return call.role
-    if call.role not in _TELLS_OF_A_CALL:
-        return NOT_INFERENCE
-    if _says_nothing(call):
+def _decide(
+    span_id: bytes, call: LlmCall, under: Below, doubles: Doubles, settled: _Settled
+) -> str:
+    if span_id in doubles.superseded:
+        return CUMULATIVE
+    if call.role not in TELLS_OF_A_CALL or call.role == ALREADY_METERED:
+        return call.role if call.role in _NEVER else NOT_INFERENCE
+    if says_nothing(call):
         return NO_USAGE
-    winner = winners.get(call.response_id)
-    if call.response_id in known.responses or (winner and winner.span_id != span_id):
+    winner = doubles.winner.get(span_id)
+    if winner in settled or call.response_id in settled:
         return DUPLICATE
+    if winner is not None and winner != span_id:
+        return DUPLICATE if call.response_id in doubles.ids else COVERED
+    return _once(call, under, winner)
+
+
+def _once(call: LlmCall, under: Below, winner: bytes | None) -> str:
+    """Of a call that nobody tells better: whether what is below it is already billed."""
     if call.role == AGGREGATE:
         return NOT_INFERENCE if under.settled else FALLBACK
-    return COVERED if under.cover(call, winners) else LEAF
+    return COVERED if under.covers(call, winner) else LEAF
 
 
-def _says_nothing(call: LlmCall) -> bool:
-    return call.usage is None and not call.invalid and call.charge.attos is None
+def _settled(doubles: Doubles, forest: Forest, known: Known) -> _Settled:
+    """What earlier generations billed: response ids, and records that tell of the same calls."""
+    ids: set[bytes | str | None] = set(known.responses)
+    for span_id, winner in doubles.winner.items():
+        if forest.calls[span_id].response_id in known.responses:
+            ids.add(winner)
+    return frozenset(ids)
 
 
-def _winners(forest: Forest) -> dict[str, _Winner]:
-    """Of each response id that several records carry, the one that bills."""
-    groups: dict[str, list[tuple[bytes, LlmCall]]] = {}
-    for span_id, call in forest.calls.items():
-        if call.response_id and call.role in _TELLS_OF_A_CALL and not _says_nothing(call):
-            groups.setdefault(call.response_id, []).append((span_id, call))
-    winners: dict[str, _Winner] = {}
-    for response_id, group in groups.items():
-        if len(group) > 1:
-            span_id, call = max(_answered_by_provider(group, forest), key=_richness)
-            winners[response_id] = _Winner(span_id, tokens(call))
-    return winners
+def _says_more(call: LlmCall, under: Below) -> bool:
+    """Whether an aggregate counts more than was billed below it, as if a call had no span.
 
-
-def _answered_by_provider(
-    group: list[tuple[bytes, LlmCall]], forest: Forest
-) -> list[tuple[bytes, LlmCall]]:
-    """Without answers that a gateway gave from its cache; if all are, the ones that prove it.
-
-    The client's span above a gateway's looks like any call, and tells of the same answer.
+    It proves nothing: Strands adds up all that an agent ever did, so this is a flag and no bill.
     """
-    proofs = {span_id for span_id, call in group if call.gateway}
-    if not proofs:
-        return group
-    cached = set(proofs)
-    for span_id in proofs:
-        above = forest.above[span_id]
-        while above in forest.calls and above not in cached:
-            cached.add(above)
-            above = forest.above[above]
-    others = [(s, call) for s, call in group if s not in cached or call.role == ALREADY_METERED]
-    return others or [(s, call) for s, call in group if s in proofs]
-
-
-def _richness(record: tuple[bytes, LlmCall]) -> tuple[int, bool, int, int, int, int, bytes]:
-    """More certain first: who it is, a known price, the finer breakdown, then the larger."""
-    span_id, call = record
-    cost = call.charge.attos
-    return (
-        _TELLS_OF_A_CALL[call.role],
-        cost is not None,
-        len(call.usage or ()),
-        cost or 0,
-        sum(tokens(call)),
-        call.start_ns,
-        span_id,
+    if call.role != AGGREGATE or call.cumulative:
+        return False
+    return any(
+        said - billed > max(_ROUNDING, billed // _ROUNDING_PART)
+        for said, billed in zip(tokens(call), under.tokens, strict=True)
     )
 
 
-def _carried(forest: Forest, known: Known) -> dict[bytes, _Below]:
+def _fallbacks(forest: Forest, reasons: Mapping[bytes, str]) -> dict[bytes, str]:
+    """What is told twice among the aggregates that bill: running sums, and equal response ids."""
+    billed = [span_id for span_id, reason in reasons.items() if reason == FALLBACK]
+    if len(billed) < 2:  # noqa: PLR2004  (nobody to compare with)
+        return {}
+    found: dict[bytes, str] = dict.fromkeys(
+        contained([one for one in billed if forest.calls[one].cumulative], forest), CUMULATIVE
+    )
+    groups: dict[str, list[bytes]] = {}
+    for span_id in billed:
+        if span_id not in found and forest.calls[span_id].response_id:
+            groups.setdefault(forest.calls[span_id].response_id, []).append(span_id)
+    for group in groups.values():
+        best = max(group, key=lambda one: rank(forest.calls[one], one))
+        found.update((one, DUPLICATE) for one in group if one != best)
+    return found
+
+
+def _carried(forest: Forest, known: Known) -> dict[bytes, Below]:
     """What earlier generations billed below spans that have arrived since."""
-    below: dict[bytes, _Below] = {}
+    below: dict[bytes, Below] = {}
     for span_id, amount in known.below.items():
-        place = forest.nearest(span_id)
-        held = below.setdefault(place, _Below())
-        held.settled = True
-        held.add(amount)
+        place, held = forest.nearest(span_id), Below.carried(amount)
+        below[place] = below[place].merged(held) if place in below else held
     return below
 
 
 def _left(
-    forest: Forest, known: Known, reasons: Mapping[bytes, str], left: Mapping[bytes, _Below]
+    forest: Forest,
+    known: Known,
+    reasons: Mapping[bytes, str],
+    left: Mapping[bytes, Below],
+    doubles: Doubles,
 ) -> Known:
-    responses = {
-        forest.calls[span_id].response_id
-        for span_id, reason in reasons.items()
-        if reason in BILLED or reason == ALREADY_METERED
-    }
+    """Ids of the calls that are settled now, whichever of their records bills."""
+    responses = set(known.responses)
+    for span_id, call in forest.calls.items():
+        if call.response_id:
+            winner = doubles.winner.get(span_id, span_id)
+            if reasons[winner] in BILLED or reasons[winner] == ALREADY_METERED:
+                responses.add(call.response_id)
     missing = {
-        span_id: (held.tokens_in, held.tokens_out)
+        span_id: held.tokens
         for span_id, held in left.items()
         if span_id not in forest.links and any(span_id)
     }
-    return Known(known.responses | (responses - {""}), missing)
+    return Known(frozenset(responses), missing)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from costspan.ledger.billing import BILLED, DUPLICATE
 from costspan.ledger.forest import Forest
 from costspan.model import Identity, LlmCall
 
@@ -33,23 +32,18 @@ def resolve(forest: Forest) -> dict[bytes, Identity]:
 
 
 def pooled(
-    resolved: Mapping[bytes, Identity], forest: Forest, reasons: Mapping[bytes, str]
+    resolved: Mapping[bytes, Identity], winner: Mapping[bytes, bytes]
 ) -> dict[bytes, Identity]:
-    """The same, and the billed record of a call knows what its doubles say of it.
+    """The same, and the billed record of a call knows what the others of that call say of it.
 
     The SDK has the finer counts, the gateway behind it knows the key and the team.
+    `winner`: every record of a call that is told twice -> the one that bills.
     """
-    doubles: dict[str, list[bytes]] = {}
-    for span_id, reason in reasons.items():
-        response_id = forest.calls[span_id].response_id
-        if reason == DUPLICATE and response_id:
-            doubles.setdefault(response_id, []).append(span_id)
     known = dict(resolved)
-    if doubles:
-        for span_id, reason in reasons.items():
-            if reason in BILLED:
-                for other in sorted(doubles.get(forest.calls[span_id].response_id, ())):
-                    known[span_id] = _inherit(known[span_id], resolved[other])
+    for span_id in sorted(winner):
+        best = winner[span_id]
+        if best != span_id:
+            known[best] = _inherit(known[best], resolved[span_id])
     return known
 
 

@@ -11,10 +11,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from costspan.ledger.billing import BILLED, DUPLICATE, FALLBACK, Known, bill
+from costspan.ledger.billing import BILLED, DUPLICATE, FALLBACK, Bills, Known, bill
 from costspan.ledger.forest import Forest, Node, plant
 from costspan.ledger.identity import of_trace, pooled, resolve
-from costspan.model import ALREADY_METERED, WITNESS, Identity, LlmCall, Tally, TraceTotals
+from costspan.model import (
+    ALREADY_METERED,
+    CUMULATIVE,
+    WITNESS,
+    Identity,
+    LlmCall,
+    Tally,
+    TraceTotals,
+)
 
 _ERROR = 2  # Status.code of opentelemetry-proto
 _NOTHING = ("", "0")
@@ -106,7 +114,8 @@ class Rollup(NamedTuple):
     root_name: str  # "" unless the root carries a record
     service: str
     identity: Identity  # the trace's: the root's, gaps filled from the billed calls
-    flags: tuple[str, ...]  # cycle duplicates fallback orphans several_roots
+    # cumulative cycle duplicates fallback orphans several_roots uncovered_usage
+    flags: tuple[str, ...]
     left: Known  # for a later generation of the same trace
     counts: bool  # False: no span of it concerns us: none with usage, or all metered by another
 
@@ -135,7 +144,7 @@ def rollup(
     """
     forest = plant(calls, nodes)
     bills = bill(forest, known)
-    decisions = _decisions(forest, bills.reasons)
+    decisions = _decisions(forest, bills)
     billed = [held for held in decisions.values() if held.billed]
     total, by_model, by_agent = _add_up(billed)
     root = forest.calls.get(forest.root.span_id) if forest.root else None
@@ -153,7 +162,7 @@ def rollup(
         root_name=root.name if root else "",
         service=root.service if root else _earliest_service(decisions.values()),
         identity=of_trace(root, [(held.call, held.identity) for held in billed]),
-        flags=tuple(_flags(forest, bills.reasons)),
+        flags=tuple(_flags(forest, bills)),
         left=bills.left,
         counts=any(held.reason != ALREADY_METERED for held in decisions.values()),
     )
@@ -204,11 +213,11 @@ def model_of(call: LlmCall) -> str:
     return call.charge.priced_model or call.response_model or call.request_model
 
 
-def _decisions(forest: Forest, reasons: Mapping[bytes, str]) -> dict[bytes, Decision]:
-    identities = pooled(resolve(forest), forest, reasons)
+def _decisions(forest: Forest, bills: Bills) -> dict[bytes, Decision]:
+    identities = pooled(resolve(forest), bills.winner)
     return {
         span_id: Decision(call, reason in BILLED, reason, identities[span_id])
-        for span_id, reason in sorted(reasons.items())
+        for span_id, reason in sorted(bills.reasons.items())
         if (call := forest.calls[span_id]).role != WITNESS
     }
 
@@ -252,8 +261,10 @@ def _whole(forest: Forest) -> bool:
     )
 
 
-def _flags(forest: Forest, reasons: Mapping[bytes, str]) -> Iterator[str]:
-    seen = set(reasons.values())
+def _flags(forest: Forest, bills: Bills) -> Iterator[str]:
+    seen = set(bills.reasons.values())
+    if CUMULATIVE in seen:
+        yield "cumulative"
     if forest.cycles:
         yield "cycle"
     if DUPLICATE in seen:
@@ -264,6 +275,7 @@ def _flags(forest: Forest, reasons: Mapping[bytes, str]) -> Iterator[str]:
         yield "orphans"
     if forest.roots > 1:
         yield "several_roots"
+    yield from sorted(bills.flags)
 
 
 def _ordered(usage: Mapping[str, int]) -> dict[str, int]:

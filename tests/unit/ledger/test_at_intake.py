@@ -46,8 +46,9 @@ def test_a_framework_over_an_sdk_with_steps_between_is_covered() -> None:
 
 
 def test_a_call_directly_below_another_needs_no_links() -> None:
-    """Also where the one below ends last, or the clocks differ."""
-    spans = [span(1, start=0, end=1, call=record()), span(2, 1, start=5, end=6, call=record())]
+    """Also where the one below ends last, or another service's clock differs."""
+    gateway = record(service="gateway")
+    spans = [span(1, start=0, end=1, call=record()), span(2, 1, start=5, end=6, call=gateway)]
     assert ruled(*spans) == (["covered", "leaf"], 0)
 
 

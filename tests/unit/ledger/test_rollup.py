@@ -137,8 +137,9 @@ WRAPPERS = [
         "a double below an independent call covers it once",
         [
             span(1, call=record(150, 20)),
-            span(2, 1, call=record(100, 10, response_id="r")),
-            span(3, 1, start=0.5, call=record(100, 10, response_id="r")),
+            span(4, 1),
+            span(2, 4, call=record(100, 10, response_id="r")),
+            span(3, 4, start=0.5, call=record(100, 10, response_id="r")),
         ],
         280,
         ["leaf", "duplicate", "leaf"],

@@ -43,7 +43,7 @@ def records(draw: st.DrawFn, *, wrappers: bool) -> LlmCall:
     role = draw(st.sampled_from(roles))
     unknown = role == WITNESS or draw(st.integers(0, 9)) == 0
     said = draw(SAID)
-    return record(
+    made = record(
         None if unknown else draw(st.integers(0, 9)),
         draw(st.integers(0, 3)),
         role=role,
@@ -54,6 +54,19 @@ def records(draw: st.DrawFn, *, wrappers: bool) -> LlmCall:
         dimensions=said,
         defaults=tuple(name for name in said if draw(st.booleans())),
     )
+    if wrappers:
+        _by_some_library(made, draw)
+    return made
+
+
+def _by_some_library(call: LlmCall, draw: st.DrawFn) -> None:
+    """What decides who tells a call best, and whether two tell of one."""
+    call.scope_name = draw(st.sampled_from(["app", "litellm", "logfire.openai"]))
+    call.service = draw(st.sampled_from(["app", "app", "gateway"]))
+    call.operation = draw(st.sampled_from(["chat", "chat", "", "execute_tool"]))
+    call.cumulative = draw(st.integers(0, 3)) == 0
+    if call.usage is not None and draw(st.booleans()):
+        call.usage["cache_read"] = draw(st.integers(1, 3))
 
 
 @st.composite

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from costspan.dialect import table
 from costspan.dialect.table import EXCLUSIVE, INCLUSIVE, Dialect, Emitter
+from costspan.model import LEAF
 
 _COUNTS = {
     table.INPUT: ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),  # renamed in 1.27
@@ -103,6 +104,7 @@ _TEXTS = {
 }
 
 _RAW_ANTHROPIC = ("anthropic", "aws.bedrock")  # both APIs count the uncached rest as input
+_SPRING = "org.springframework.boot"
 
 _EMITTERS = (
     # opentelemetry-instrumentation-genai-* 1.3b0
@@ -139,7 +141,11 @@ _EMITTERS = (
     Emitter("agent_framework", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 1.23
     Emitter("agent_framework", INCLUSIVE),
     Emitter("opentelemetry.instrumentation.ag2", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 1.2.1
-    Emitter("org.springframework.boot", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # Spring AI 2.0.1
+    # Spring AI. The scope's version is Spring Boot's: 1.0 and 1.1 run on its 3, and each call of
+    # their tool loop reports the sum so far (UsageCalculator.getCumulativeUsage); 2.0 is on its 4.
+    Emitter(_SPRING, EXCLUSIVE, r"3\..*", providers=_RAW_ANTHROPIC, cumulative=LEAF),
+    Emitter(_SPRING, INCLUSIVE, r"3\..*", cumulative=LEAF),
+    Emitter(_SPRING, EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 2.0.1
 )
 
 # Known, and of no consequence for cost: the registry of semantic-conventions-genai, the content of

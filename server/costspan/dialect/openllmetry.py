@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from costspan.dialect import table
 from costspan.dialect.table import EXCLUSIVE, IN_TOTAL, INCLUSIVE, Dialect, Emitter
+from costspan.model import AGGREGATE
 
 _COUNTS = {
     table.INPUT: ("llm.usage.prompt_tokens",),  # 2023
@@ -56,6 +57,8 @@ _EMITTERS = (
     # of OpenTelemetry (2.1b0) leaves them out too, and has no total.
     Emitter("opentelemetry.instrumentation.google_generativeai", INCLUSIVE, reasoning=IN_TOTAL),
     Emitter("opentelemetry.instrumentation.vertexai", INCLUSIVE, reasoning=IN_TOTAL),
+    # An agent's spans sum up all that it ever did (crewai/instrumentation.py, 0.62).
+    Emitter("opentelemetry.instrumentation.crewai*", INCLUSIVE, cumulative=AGGREGATE),
     Emitter("opentelemetry.instrumentation.*", INCLUSIVE, version=_RELEASE),
     Emitter("@traceloop/instrumentation-anthropic", EXCLUSIVE),  # JavaScript 0.27
     Emitter("@traceloop/instrumentation-bedrock", EXCLUSIVE),

@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from costspan.ledger.doubles import Doubles, contained, told_twice
+from costspan.ledger.doubles import Doubles, told_twice
 from costspan.ledger.forest import ROOT, Forest
 from costspan.ledger.held import Below
 from costspan.ledger.likeness import TELLS_OF_A_CALL, Tokens, rank, says_nothing, tokens
+from costspan.ledger.series import contained
 from costspan.model import AGGREGATE, ALREADY_METERED, CUMULATIVE, LEAF, TOKEN_COUNTER, LlmCall
 
 __all__ = ["BILLED", "COVERED", "DUPLICATE", "FALLBACK", "NOT_INFERENCE", "NO_USAGE", "Bills",

@@ -7,28 +7,22 @@ last record contains the ones before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from costspan.ledger.beside import beside
 from costspan.ledger.forest import Forest
 from costspan.ledger.likeness import (
-    FRAMEWORK,
-    Rank,
+    Best,
     agree,
-    model,
-    rank,
     same_call,
     says_nothing,
-    supersedes,
-    teller,
-    tokens,
-    told_apart,
 )
+from costspan.ledger.series import contained
 from costspan.model import AGGREGATE, ALREADY_METERED, LEAF, LlmCall
 
 _CALLS = (LEAF, ALREADY_METERED)
 _REACH = 64  # records that are climbed to find who is around whom
-_AT_ONCE = 256  # frameworks' calls that run at the same time under one span
 
 
 class Doubles(NamedTuple):
@@ -47,23 +41,6 @@ class _Seen(NamedTuple):
     key: str | bytes  # what its records share
     best: bytes  # of those below, the one that tells it best
     several: bool = False
-
-
-class _Best:
-    """Which record of a call tells it best. Asked of the same ones again and again."""
-
-    def __init__(self, calls: Mapping[bytes, LlmCall]) -> None:
-        self._calls = calls
-        self._ranks: dict[bytes, Rank] = {}
-
-    def of(self, *span_ids: bytes) -> bytes:
-        return span_ids[0] if len(span_ids) == 1 else max(span_ids, key=self._rank)
-
-    def _rank(self, span_id: bytes) -> Rank:
-        known = self._ranks.get(span_id)
-        if known is None:
-            known = self._ranks[span_id] = rank(self._calls[span_id], span_id)
-        return known
 
 
 _SEVERAL = _Seen("", b"", several=True)
@@ -86,9 +63,9 @@ def told_twice(forest: Forest) -> Doubles:
         if call.role in _CALLS and span_id not in superseded and not says_nothing(call)
     }
     by_id = _by_response(told, forest)
-    best = _Best(told)
+    best = Best(told)
     pairs, wraps = _nested(forest, hosts, told, best) if nested else ([], set())
-    pairs += _beside(told, pairs)
+    pairs += beside(told, pairs, best)
     clusters = _clusters(by_id.values(), pairs) if by_id or pairs else ()
     winner = _winners(clusters, forest, wraps, best)
     return Doubles(hosts, winner, frozenset(by_id), superseded, nested)
@@ -140,7 +117,7 @@ def _by_response(told: Mapping[bytes, LlmCall], forest: Forest) -> dict[str, lis
 
 
 def _nested(
-    forest: Forest, hosts: Mapping[bytes, bytes], told: Mapping[bytes, LlmCall], best: _Best
+    forest: Forest, hosts: Mapping[bytes, bytes], told: Mapping[bytes, LlmCall], best: Best
 ) -> tuple[list[tuple[bytes, bytes]], set[bytes]]:
     """(calls around the same call, calls around several). Agents between them are looked through.
 
@@ -173,61 +150,10 @@ def _one(outer: LlmCall, inner: LlmCall) -> bool:
     return same_id or same_call(outer, inner)
 
 
-def _both(one: _Seen, other: _Seen, best: _Best) -> _Seen:
+def _both(one: _Seen, other: _Seen, best: Best) -> _Seen:
     if one.several or other.several or one.key != other.key:
         return _SEVERAL
     return _Seen(one.key, best.of(one.best, other.best))
-
-
-def _beside(
-    told: Mapping[bytes, LlmCall], pairs: Iterable[tuple[bytes, bytes]]
-) -> Iterator[tuple[bytes, bytes]]:
-    """A framework's record, and the SDK's for the call that the framework made meanwhile.
-
-    Frameworks that do not make their span the current one (OpenLLMetry's LangChain 0.62 around the
-    Responses API) have it beside the one that it is around. Equal libraries are never compared:
-    what one of them tells twice, happened twice.
-    """
-    if len({call.scope_name for call in told.values()}) == 1:
-        return
-    paired = {span_id for pair in pairs for span_id in pair}
-    families: dict[bytes, tuple[list[bytes], list[bytes]]] = {}
-    for span_id, call in told.items():
-        if span_id not in paired:
-            family = families.setdefault(call.parent_span_id, ([], []))
-            family[teller(call.scope_name, call.kind) > FRAMEWORK].append(span_id)
-    for frameworks, sdks in families.values():
-        if frameworks and sdks:
-            yield from _meanwhile(frameworks, sdks, told)
-
-
-def _meanwhile(
-    frameworks: list[bytes], sdks: list[bytes], told: Mapping[bytes, LlmCall]
-) -> Iterator[tuple[bytes, bytes]]:
-    """Pair each call with the shortest unpaired one around it: the most pairs that there can be."""
-    coming = sorted(frameworks, key=lambda span_id: (told[span_id].start_ns, span_id), reverse=True)
-    running: list[bytes] = []
-    for sdk in sorted(sdks, key=lambda span_id: (told[span_id].start_ns, span_id)):
-        call = told[sdk]
-        while coming and told[coming[-1]].start_ns <= call.start_ns:
-            running.append(coming.pop())
-        running = [one for one in running if told[one].end_ns >= call.start_ns][-_AT_ONCE:]
-        around = [one for one in running if _watches(told[one], call)]
-        if around:
-            framework = min(around, key=lambda one: (told[one].end_ns, one))
-            running.remove(framework)
-            yield framework, sdk
-
-
-def _watches(outer: LlmCall, inner: LlmCall) -> bool:
-    return (
-        inner.end_ns <= outer.end_ns
-        and outer.service == inner.service
-        and any(tokens(inner))
-        and model(outer) == model(inner)
-        and agree(outer, inner)
-        and not told_apart(outer, inner)
-    )
 
 
 def _clusters(
@@ -243,7 +169,7 @@ def _clusters(
 
 
 def _winners(
-    clusters: Iterable[list[bytes]], forest: Forest, wraps: set[bytes], best: _Best
+    clusters: Iterable[list[bytes]], forest: Forest, wraps: set[bytes], best: Best
 ) -> dict[bytes, bytes]:
     calls = forest.calls
     winners: dict[bytes, bytes] = {}
@@ -277,44 +203,3 @@ def _answered_by_provider(cluster: list[bytes], forest: Forest) -> list[bytes]:
     metered = ALREADY_METERED
     others = [one for one in cluster if one not in cached or forest.calls[one].role == metered]
     return others or proofs
-
-
-def contained(span_ids: Iterable[bytes], forest: Forest) -> frozenset[bytes]:
-    """Running sums that a later one of the same series contains.
-
-    Only of emitters that are known to write them. The calls of a tool loop prove it once more: each
-    adds to the prompt, so that what is new in a sum is a prompt no shorter than the one before.
-    """
-    series: dict[tuple[object, ...], list[bytes]] = {}
-    for span_id in span_ids:
-        series.setdefault(_series(span_id, forest), []).append(span_id)
-    found: set[bytes] = set()
-    for group in series.values():
-        found.update(_contained(group, forest.calls))
-    return frozenset(found)
-
-
-def _series(span_id: bytes, forest: Forest) -> tuple[object, ...]:
-    """What the records of one running sum share: they are beside each other, or nested."""
-    call, above = forest.calls[span_id], forest.above[span_id]
-    for _ in range(_REACH):
-        if above not in forest.calls or not forest.calls[above].cumulative:
-            break
-        above = forest.above[above]
-    names = (call.request_model, call.response_model, call.identity.agent)
-    return (above, call.role, call.scope_name, *names)
-
-
-def _contained(group: Iterable[bytes], calls: Mapping[bytes, LlmCall]) -> Iterator[bytes]:
-    in_time = sorted(group, key=lambda one: (calls[one].end_ns, calls[one].start_ns, one))
-    earlier, prompt = in_time[0], tokens(calls[in_time[0]])[0]
-    for span_id in in_time[1:]:
-        total = tokens(calls[span_id])[0]
-        new = total - tokens(calls[earlier])[0]
-        loops = calls[span_id].role == AGGREGATE or new >= prompt
-        if loops and supersedes(calls[span_id], calls[earlier]):
-            yield earlier
-            prompt = new
-        else:
-            prompt = total
-        earlier = span_id

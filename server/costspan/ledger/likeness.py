@@ -7,6 +7,7 @@ its model, if not on its spelling, and never on two ids that the provider gave.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 from costspan.model import AGGREGATE, ALREADY_METERED, LEAF, LlmCall
@@ -96,8 +97,8 @@ def same_call(outer: LlmCall, inner: LlmCall) -> bool:
 
 def agree(one: LlmCall, other: LlmCall) -> bool:
     """Whether the tokens are the same, however each of the two counts cached and reasoning ones."""
-    inputs, outputs = _input_readings(one), _output_readings(one)
-    others_in, others_out = _input_readings(other), _output_readings(other)
+    inputs, outputs = input_readings(one), _output_readings(one)
+    others_in, others_out = input_readings(other), _output_readings(other)
     if not (inputs[0] or outputs[0] or others_in[0] or others_out[0]):
         return (one.usage or {}) == (other.usage or {})  # counts what is no token, or nothing
     if not _meet(inputs, others_in):
@@ -131,6 +132,23 @@ def rank(call: LlmCall, span_id: bytes) -> Rank:
         sum(tokens(call)),
         span_id,
     )
+
+
+class Best:
+    """Which record of a call tells it best. Asked of the same ones again and again."""
+
+    def __init__(self, calls: Mapping[bytes, LlmCall]) -> None:
+        self._calls = calls
+        self._ranks: dict[bytes, Rank] = {}
+
+    def of(self, *span_ids: bytes) -> bytes:
+        return span_ids[0] if len(span_ids) == 1 else max(span_ids, key=self._rank)
+
+    def _rank(self, span_id: bytes) -> Rank:
+        known = self._ranks.get(span_id)
+        if known is None:
+            known = self._ranks[span_id] = rank(self._calls[span_id], span_id)
+        return known
 
 
 def supersedes(later: LlmCall, earlier: LlmCall) -> bool:
@@ -182,7 +200,7 @@ def _breakdown(usage: dict[str, int]) -> int:
     return int("cache_read" in usage)
 
 
-def _input_readings(call: LlmCall) -> tuple[int, ...]:
+def input_readings(call: LlmCall) -> tuple[int, ...]:
     """All tokens of the prompt; then what others say who leave the cached out, or add them."""
     usage = call.usage or {}
     cached = sum(usage.get(unit, 0) for unit in _CACHED)

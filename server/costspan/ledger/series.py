@@ -1,0 +1,56 @@
+"""Running sums: records of one emitter of which each contains the ones before it. No bills.
+
+The ledger never prices again, so nothing is subtracted: the last record is the sum. That is exact
+but for a tier that the whole of it reaches and none of its calls did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from costspan.ledger.forest import Forest
+from costspan.ledger.likeness import supersedes, tokens
+from costspan.model import AGGREGATE, LlmCall
+
+_REACH = 64  # records that are climbed to find the first of nested ones
+
+
+def contained(span_ids: Iterable[bytes], forest: Forest) -> frozenset[bytes]:
+    """Running sums that a later one of the same series contains.
+
+    Only of emitters that are known to write them. The calls of a tool loop prove it once more: each
+    adds to the prompt, so that what is new in a sum is a prompt no shorter than the one before.
+    """
+    series: dict[tuple[object, ...], list[bytes]] = {}
+    for span_id in span_ids:
+        series.setdefault(_series(span_id, forest), []).append(span_id)
+    found: set[bytes] = set()
+    for group in series.values():
+        found.update(_contained(group, forest.calls))
+    return frozenset(found)
+
+
+def _series(span_id: bytes, forest: Forest) -> tuple[object, ...]:
+    """What the records of one running sum share: they are beside each other, or nested."""
+    call, above = forest.calls[span_id], forest.above[span_id]
+    for _ in range(_REACH):
+        if above not in forest.calls or not forest.calls[above].cumulative:
+            break
+        above = forest.above[above]
+    names = (call.request_model, call.response_model, call.identity.agent)
+    return (above, call.role, call.scope_name, *names)
+
+
+def _contained(group: Iterable[bytes], calls: Mapping[bytes, LlmCall]) -> Iterator[bytes]:
+    in_time = sorted(group, key=lambda one: (calls[one].end_ns, calls[one].start_ns, one))
+    earlier, prompt = in_time[0], tokens(calls[in_time[0]])[0]
+    for span_id in in_time[1:]:
+        total = tokens(calls[span_id])[0]
+        new = total - tokens(calls[earlier])[0]
+        loops = calls[span_id].role == AGGREGATE or new >= prompt
+        if loops and supersedes(calls[span_id], calls[earlier]):
+            yield earlier
+            prompt = new
+        else:
+            prompt = total
+        earlier = span_id

@@ -52,7 +52,7 @@ def test_every_call_of_a_tool_loop_costs_what_the_provider_bills(
     assert played.total == total(stub.bill, 4)
     assert said(played, "finops.cache.status") == statuses
     assert {(c.dialect, c.convention, c.agent) for c in calls} == {
-        ("genai", "inclusive", "researcher")
+        ("pydantic_ai", "inclusive", "researcher")
     }
 
 

@@ -1,0 +1,237 @@
+"""Real releases of instrumentations, each in an environment of its own, against a provider's bill.
+
+Nothing here states what a span should look like. What a library leaves out of its spans nobody can
+bill; where one does, the table says so, and the account must then be that of what it told.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from fnmatch import fnmatch
+from http import HTTPStatus
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from costspan.demo.models import Tokens
+from integration.library_environment import python
+from integration.library_runs import Case, play
+from integration.model_calls import Account, Costspan, accounts, asked, costspan
+from integration.otlp_sink import attributes
+from integration.stub_model import Billed
+
+pytestmark = [pytest.mark.slow, pytest.mark.libraries]
+
+_OPENAI = tuple(
+    f"openai-{case}"
+    for case in ("chat", "stream", "parallel", "tools", "embeddings", "retry", "error")
+)
+_ANTHROPIC = tuple(f"anthropic-{case}" for case in ("cache", "stream", "tools", "retry", "error"))
+_BOTH = (*_OPENAI, *_ANTHROPIC)
+_CALLBACKS = tuple(
+    case for case in _BOTH if case != "openai-embeddings"
+)  # LangChain has none there
+_NO_SPANS_OF_THE_SDK = {"ANTHROPIC_OPEN_TELEMETRY": "false"}
+_LITELLM = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it asks GitHub
+    "LOGGING_EXECUTOR_MAX_THREADS": "1",
+    "USE_OTEL_LITELLM_REQUEST_SPAN": "true",  # else several calls write onto one span
+}
+_LANGSMITH = {
+    "LANGSMITH_TRACING": "true",
+    "LANGSMITH_OTEL_ENABLED": "true",
+    "LANGSMITH_OTEL_ONLY": "true",
+    "LANGSMITH_API_KEY": "none",
+}
+
+
+class Library(NamedTuple):
+    """One way to watch an application."""
+
+    folder: str
+    cases: tuple[str, ...]
+    environment: Mapping[str, str] = {}
+    silent: tuple[tuple[str, str], ...] = ()  # (cases, a bucket that its spans do not tell of)
+    doubled: bool = False  # each call is told of by two
+    wrong: tuple[str, ...] = ()  # cases whose doubles are not recognised yet
+
+
+def _watched(*by: str, **environment: str) -> Mapping[str, str]:
+    return {"APP_WATCHED_BY": " ".join(by), **_NO_SPANS_OF_THE_SDK, **environment}
+
+
+LIBRARIES: Mapping[str, Library] = {
+    "otel-genai": Library("otel_genai", _BOTH, _NO_SPANS_OF_THE_SDK),
+    # The SDK's own span beside that of the instrumentation.
+    "otel-genai-and-sdk": Library("otel_genai", _ANTHROPIC, doubled=True),
+    # Its legacy mode has no key for either: patch.py, `_set_response_attributes`.
+    "otel-openai-v2": Library(
+        "openai_v2", _OPENAI, silent=(("*", "cache_read"), ("*", "reasoning"))
+    ),
+    # It reads the count for its cost, and sets no attribute: openai/utils.py.
+    "openlit": Library("openlit", _BOTH, silent=(("openai-*", "reasoning"),)),
+    "logfire": Library("logfire", _BOTH, _NO_SPANS_OF_THE_SDK),
+    "litellm-v1": Library("litellm", _BOTH, _LITELLM),
+    "litellm-v2": Library(
+        "litellm",
+        # What it tried again itself it tells of as failed, and of the answer not at all.
+        (*(case for case in _BOTH if case != "anthropic-retry"), "openai-answers"),
+        {**_LITELLM, "LITELLM_OTEL_V2": "true"},
+        silent=(("openai-*", "reasoning"),),
+    ),
+    "langsmith": Library("langchain", _CALLBACKS, _watched("langsmith", **_LANGSMITH)),
+    "langchain-openinference": Library(
+        "langchain", _CALLBACKS, _watched("openinference-langchain")
+    ),
+    # It writes 0 for Anthropic's writes, but for streams; reasoning it does not write at all.
+    "langchain-openllmetry": Library(
+        "langchain",
+        _CALLBACKS,
+        _watched("openllmetry-langchain"),
+        silent=(
+            ("openai-*", "reasoning"),
+            *((f"anthropic-{case}", "cache_write") for case in ("cache", "tools", "retry")),
+        ),
+    ),
+    # LangChain's callbacks open no context: the SDK's span is no child of the chain's.
+    "langchain-and-sdks": Library(
+        "langchain",
+        _CALLBACKS,
+        _watched("openinference-langchain", "openllmetry-openai", "openllmetry-anthropic"),
+        doubled=True,
+        wrong=(
+            "openai-chat",
+            "openai-stream",
+            "openai-tools",
+            "anthropic-cache",
+            "anthropic-tools",
+        ),
+    ),
+}
+
+# The SDK's span hangs above the chain in which the framework's lies, and no id is common to both.
+_NOT_YET = pytest.mark.xfail(reason="doubles on different levels of the tree", strict=False)
+_EACH = [
+    pytest.param(name, case, marks=[_NOT_YET] if case in library.wrong else [])
+    for name, library in LIBRARIES.items()
+    for case in library.cases
+]
+_REFUSED = [
+    (name, case)
+    for name, library in LIBRARIES.items()
+    for case in library.cases
+    if case.endswith("-error")
+]
+
+
+@pytest.fixture(scope="module")
+def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Costspan]:
+    with costspan(tmp_path_factory.mktemp("libraries")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def environments() -> Iterator[Mapping[str, Future[Path]]]:
+    """The interpreters by folder; what is not there yet is installed at the same time."""
+    with ThreadPoolExecutor() as pool:
+        yield {
+            folder: pool.submit(python, folder) for folder in {x.folder for x in LIBRARIES.values()}
+        }
+
+
+class Evidence:
+    """What each library did; played when it is first asked for, once, even if that fails."""
+
+    def __init__(self, sidecar: Costspan, environments: Mapping[str, Future[Path]]) -> None:
+        self._sidecar, self._environments = sidecar, environments
+        self._played: dict[str, Future[Mapping[str, Case]]] = {}
+        self._pool = ThreadPoolExecutor(1)
+
+    def of(self, name: str) -> Mapping[str, Case]:
+        """All its cases.
+
+        Without its packages the test is skipped, unless REQUIRE_LIBRARIES is set: then it fails.
+        """
+        library = LIBRARIES[name]
+        try:
+            interpreter = self._environments[library.folder].result()
+        except subprocess.CalledProcessError as error:
+            if os.environ.get("REQUIRE_LIBRARIES"):
+                pytest.fail(f"REQUIRE_LIBRARIES is set, and these cannot be had: {error}")
+            pytest.skip(f"the packages of {library.folder} cannot be had: {error}")
+        if name not in self._played:
+            self._played[name] = self._pool.submit(
+                play,
+                self._sidecar,
+                interpreter,
+                library.folder,
+                library.cases,
+                library.environment,
+            )
+        return self._played[name].result()
+
+
+@pytest.fixture(scope="module")
+def evidence(sidecar: Costspan, environments: Mapping[str, Future[Path]]) -> Evidence:
+    return Evidence(sidecar, environments)
+
+
+def expected(library: Library, case: str, bill: list[Billed]) -> dict[str, Account]:
+    """The bill as far as the library tells of it."""
+    lost = [bucket for cases, bucket in library.silent if fnmatch(case, cases)]
+    told = [line._replace(tokens=_without(line.tokens, lost)) for line in bill]
+    return {asked(model): account for model, account in accounts(told).items()}
+
+
+def _without(tokens: Tokens, lost: list[str]) -> Tokens:
+    """Cached tokens of which nobody tells are still in the prompt."""
+    prompt = sum(getattr(tokens, bucket) for bucket in lost if bucket != "reasoning")
+    return tokens._replace(fresh=tokens.fresh + prompt, **dict.fromkeys(lost, 0))
+
+
+@pytest.mark.parametrize(("name", "case"), _EACH)
+def test_calls_and_tokens_and_cost_are_those_of_the_bill(
+    evidence: Evidence, name: str, case: str
+) -> None:
+    """In `llm_calls`, in the totals of the traces, and summed over the spans downstream."""
+    library, done = LIBRARIES[name], evidence.of(name)[case]
+    bill = expected(library, case, done.bill)
+    cost = sum(account.cost for account in bill.values())
+
+    assert done.by_model() == bill
+    assert done.total() == cost
+    assert done.on_spans() == cost or (library.doubled and done.on_spans() > cost)
+
+
+@pytest.mark.parametrize(("name", "case"), _REFUSED)
+def test_a_refused_call_costs_nothing_that_is_stated(
+    evidence: Evidence, name: str, case: str
+) -> None:
+    """No bill, and no attribute that says $0."""
+    done = evidence.of(name)[case]
+    spans = [span for trace in done.traces for span in trace.spans]
+
+    assert done.bill == []
+    assert done.refused == [HTTPStatus.INTERNAL_SERVER_ERROR]
+    assert not any(
+        key.startswith("window.financial.") and key.endswith("_cost")
+        for span in spans
+        for key in attributes(span)
+    )
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_the_cases_hold_what_they_are_there_for(evidence: Evidence, name: str) -> None:
+    """Prompts that were cached, an answer after a refusal, more than one call in a loop."""
+    for case, done in evidence.of(name).items():
+        _, _, what = case.partition("-")
+        if what in {"chat", "cache", "stream", "tools"}:
+            assert any(line.tokens.cache_read for line in done.bill), case
+            assert len(done.bill) > 1, case
+        if what == "retry":
+            assert done.refused == [HTTPStatus.TOO_MANY_REQUESTS]
+            assert len(done.bill) == 1

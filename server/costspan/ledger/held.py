@@ -10,6 +10,10 @@ from costspan.model import LlmCall
 # What a tool or an agent spends is its own, though a call may be open around it: .NET's clients
 # that run functions (Microsoft.Extensions.AI) are. So that covers a call only by its exact tokens.
 _OWN_ACCOUNT = frozenset({"execute_tool", "invoke_agent", "invoke_workflow"})
+_CALLS_A_MODEL = frozenset(
+    {"chat", "generate_content", "text_completion", "embeddings", "rerank", "image_generation"}
+    | {"speech", "transcription", "translation"}
+)
 _MOST_KINDS = 16  # beyond that nothing is told apart: a span costs the same however many there are
 
 
@@ -92,7 +96,8 @@ class Below:
             held = _less(held, tokens(own))
         if not any(held):
             return False
-        if self.kinds is not None and call.operation and (calls == 1 or wanted != held):
+        sums_up = call.operation not in _CALLS_A_MODEL or (calls > 1 and wanted == held)
+        if self.kinds is not None and not sums_up:
             held = self._comparable(call, own)
         return any(held) and wanted[0] <= held[0] and wanted[1] <= held[1]
 

@@ -305,10 +305,11 @@ def test_what_a_tool_spends_does_not_cover_the_call_that_is_open_around_it() -> 
     assert reasons(rolled) == ["leaf", "leaf"]
 
 
-def test_a_span_that_names_no_operation_is_covered_by_whatever_it_is_around() -> None:
+@pytest.mark.parametrize("operation", ["", "answer_question"])
+def test_a_span_of_no_known_operation_is_covered_by_whatever_it_is_around(operation: str) -> None:
     """An application's own span with the usage of all that it did."""
     rolled = roll(
-        span(1, end=9, call=call(600, 60, operation="", model="total")),
+        span(1, end=9, call=call(590, 60, operation=operation, model="total")),
         span(2, 1, end=8, call=agent()),
         span(3, 2, end=2, call=call(100, 10, model="a")),
         span(4, 2, start=3, end=5, call=call(500, 50, model="b")),

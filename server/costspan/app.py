@@ -57,6 +57,9 @@ _log = logging.getLogger(__name__)
 _IN_FLIGHT_BYTES = 128 * 1024 * 1024
 _RECEIVER_GRACE = 2.0  # seconds for calls in flight once the listeners close
 _SECOND = 1_000_000_000
+# Python runs signal handlers in the main thread only. A signal that the kernel hands to another
+# one does not interrupt this one's wait, so it looks by itself (docs.python.org, module signal).
+_SIGNALS_SEEN = 1.0
 # malloc.h: M_ARENA_MAX, M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
 _MALLOC = {-8: 2, -1: 64 * 1024 * 1024, -3: 32 * 1024 * 1024}
 
@@ -357,6 +360,7 @@ def serve(config: Config) -> None:
         service.start()
         # What was imported and built stays: the collector need not look at it again.
         gc.freeze()
-        stopping.wait()
+        while not stopping.wait(_SIGNALS_SEEN):
+            pass
     finally:
         service.stop(hurry)

@@ -160,7 +160,8 @@ def test_whatever_stands_under_a_count_is_forwarded_and_priced_or_explained(
         assert call.charge.reason == "no_usage"
     else:
         assert all(0 < tokens <= 2 * 10**12 for tokens in call.usage.values())
-        assert call.charge.status == "priced"
+        # a model that takes no audio has no price for cached audio
+        assert call.charge.status == "priced" or call.charge.reason == "no_rate_for_unit"
     assert outcome.added["window.financial.status"] == call.charge.status
 
 

@@ -65,7 +65,7 @@ def told_twice(forest: Forest) -> Doubles:
     by_id = _by_response(told, forest)
     best = Best(told)
     pairs, wraps = _nested(forest, hosts, told, best) if nested else ([], set())
-    pairs += beside(told, pairs, best)
+    pairs += beside(forest, told, pairs, best)
     clusters = _clusters(by_id.values(), pairs) if by_id or pairs else ()
     winner = _winners(clusters, forest, wraps, best)
     return Doubles(hosts, winner, frozenset(by_id), superseded, nested)

@@ -253,9 +253,23 @@ def test_t4_a_framework_beside_the_sdk_s_span_is_one_call() -> None:
         span(2, 1, start=1, end=5, call=call(scope_name=LANGCHAIN)),
         span(3, 1, start=2, end=4, call=call(scope_name=OPENAI)),
         span(4, 1, start=6, end=10, call=call(scope_name=LANGCHAIN)),
-        span(5, 1, start=7, end=9, call=call(usage=CACHED, scope_name=OPENAI)),
+        # a stream is closed after the framework's span has ended
+        span(5, 1, start=7, end=12, call=call(usage=CACHED, scope_name=OPENAI)),
     )
     assert reasons(rolled) == ["covered", "leaf", "covered", "leaf"]
+
+
+def test_t4_the_sdk_s_span_may_hang_above_the_framework_s_chain() -> None:
+    """OpenInference's LangChain makes no span the current one; another branch is another call."""
+    rolled = roll(
+        span(1, end=20),
+        span(2, 1, start=1, end=9, call=agent(operation="chain")),
+        span(3, 2, start=2, end=8, call=call(scope_name=LANGCHAIN)),
+        span(4, 1, start=3, end=7, call=call(scope_name=OPENAI)),
+        span(5, 1, start=3, end=9),
+        span(6, 5, start=4, end=6, call=call(scope_name=OPENAI)),
+    )
+    assert reasons(rolled) == ["covered", "leaf", "leaf"]
 
 
 def test_t4_parallel_calls_told_beside_each_other_are_paired_one_to_one() -> None:

@@ -115,7 +115,7 @@ def rank(call: LlmCall, span_id: bytes) -> Rank:
     """Who bills of several records of a call: the highest. A total order on a trace's records.
 
     Who it is, a price, the finer breakdown, what its counts were proved by, what else decides the
-    price, whose word it is; then the inner one, which begins later.
+    price, what else is counted, whose word it is; then the inner one, which begins later.
     """
     usage = call.usage or {}
     cost = call.charge.attos
@@ -125,8 +125,8 @@ def rank(call: LlmCall, span_id: bytes) -> Rank:
         _breakdown(usage),
         call.decided_by != "default",
         len(call.context),
-        teller(call.scope_name, call.kind),
         len(usage),
+        teller(call.scope_name, call.kind),
         call.start_ns,
         cost or 0,
         sum(tokens(call)),

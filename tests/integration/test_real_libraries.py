@@ -57,7 +57,6 @@ class Library(NamedTuple):
     environment: Mapping[str, str] = {}
     silent: tuple[tuple[str, str], ...] = ()  # (cases, a bucket that its spans do not tell of)
     doubled: bool = False  # each call is told of by two
-    wrong: tuple[str, ...] = ()  # cases whose doubles are not recognised yet
 
 
 def _watched(*by: str, **environment: str) -> Mapping[str, str]:
@@ -103,23 +102,10 @@ LIBRARIES: Mapping[str, Library] = {
         _CALLBACKS,
         _watched("openinference-langchain", "openllmetry-openai", "openllmetry-anthropic"),
         doubled=True,
-        wrong=(
-            "openai-chat",
-            "openai-stream",
-            "openai-tools",
-            "anthropic-cache",
-            "anthropic-tools",
-        ),
     ),
 }
 
-# The SDK's span hangs above the chain in which the framework's lies, and no id is common to both.
-_NOT_YET = pytest.mark.xfail(reason="doubles on different levels of the tree", strict=False)
-_EACH = [
-    pytest.param(name, case, marks=[_NOT_YET] if case in library.wrong else [])
-    for name, library in LIBRARIES.items()
-    for case in library.cases
-]
+_EACH = [(name, case) for name, library in LIBRARIES.items() for case in library.cases]
 _REFUSED = [
     (name, case)
     for name, library in LIBRARIES.items()

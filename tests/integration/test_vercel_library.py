@@ -180,19 +180,6 @@ def _settled(
     return Case(bill, refused, sidecar.told(trace_id, spans), spans)
 
 
-_BELOW_A_CALL = (
-    "LegacyOpenTelemetry of 7 puts a tool's span below the call that asked for it: what the tool's"
-    " own calls count is taken for that call's"
-)
-
-
-@pytest.fixture(autouse=True)
-def known_fault(request: pytest.FixtureRequest, run: Run) -> None:
-    case = request.node.callspec.params.get("case")
-    if case == "delegated" and run.release is RELEASES["7-legacy"]:
-        request.applymarker(pytest.mark.xfail(reason=_BELOW_A_CALL, strict=False))
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_every_call_costs_what_the_provider_bills(run: Run, case: str) -> None:
     """Per model, on the spans downstream and in the trace's total: roots and steps repeat it."""

@@ -31,6 +31,7 @@ NOT_INFERENCE, NO_USAGE = "not_inference", "no_usage"
 BILLED = frozenset({LEAF, FALLBACK})
 UNCOVERED = "uncovered_usage"  # flag of a trace: an aggregate says more than was billed below it
 
+_TOOL = "execute_tool"
 _SETTLES = BILLED | {DUPLICATE, ALREADY_METERED}
 _NEVER = frozenset({TOKEN_COUNTER, CUMULATIVE, ALREADY_METERED})
 # Libraries that count a stream's first event twice are a few tokens over; more is a missing span.
@@ -106,7 +107,8 @@ def _decide(
 def _once(call: LlmCall, under: Below, winner: bytes | None) -> str:
     """Of a call that nobody tells better: whether what is below it is already billed."""
     if call.role == AGGREGATE:
-        return NOT_INFERENCE if under.settled else FALLBACK
+        tool = call.usage is None and call.operation == _TOOL  # its price is no model's
+        return NOT_INFERENCE if tool or under.settled else FALLBACK
     return COVERED if under.covers(call, winner) else LEAF
 
 

@@ -574,3 +574,11 @@ def test_no_shape_of_a_trace_makes_billing_quadratic(shape: Callable[[int], list
     began = time.process_time()
     bill(forest)
     assert time.process_time() - began < 2
+
+
+def test_the_price_of_a_tool_is_no_model_call() -> None:
+    """LiteLLM 2 puts `litellm.cost.total` on the spans of MCP tools, which count no tokens."""
+    tool = call(None, 0, role=AGGREGATE, operation="execute_tool", cost=7)
+    rolled = roll(span(1, end=9), span(2, 1, call=tool))
+
+    assert (rolled.total.calls, rolled.total.cost) == (0, 0)

@@ -161,19 +161,9 @@ def litellm() -> dict[str, float]:
     }
 
 
-def _named(title: str, package: str) -> str:
-    try:
-        return f"{title} {importlib.metadata.version(package)}"
-    except importlib.metadata.PackageNotFoundError:
-        return title
-
-
-_RUN = {"costspan": costspan, "genai": genai, "litellm": litellm}
-ENGINES = {
-    "costspan": "costspan",
-    "genai": _named("genai-prices", "genai-prices"),
-    "litellm": _named("LiteLLM", "litellm"),
-}
+ENGINES = {"costspan": costspan, "genai-prices": genai, "litellm": litellm}
 
 if __name__ == "__main__":
-    print(json.dumps(_RUN[sys.argv[1]]()))
+    engine = sys.argv[1]
+    print(f"{engine} {importlib.metadata.version(engine)}")
+    print(json.dumps(ENGINES[engine]()))

@@ -40,11 +40,12 @@ def main() -> None:
     if arguments.litellm_python:
         pythons["litellm"] = arguments.litellm_python
     loops, loads = [loop_ms()], [os.getloadavg()[0]]
-    found: dict[str, _Figures] = {name: {} for name in pythons}
+    found: dict[str, _Figures] = {}
     for _ in range(1 if arguments.quick else arguments.rounds):
         for name, python in pythons.items():
-            for case, figure in _run(python, name).items():
-                found[name][case] = min(figure, found[name].get(case, figure))
+            title, figures = _run(python, name)
+            best = found.setdefault(title, {})
+            best.update({case: min(each, best.get(case, each)) for case, each in figures.items()})
     loops.append(loop_ms())
     loads.append(os.getloadavg()[0])
     text = _markdown(found, loops, loads)
@@ -53,11 +54,13 @@ def main() -> None:
         (_HERE / "PRICING.md").write_text(text)
 
 
-def _run(python: str, engine: str) -> _Figures:
+def _run(python: str, engine: str) -> tuple[str, _Figures]:
+    """The engine with its version, and what it took."""
     command = [python, str(_HERE / "quote_engines.py"), engine]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603  our own file
-    figures: _Figures = json.loads(out.splitlines()[-1])
-    return figures
+    title, text = out.splitlines()[-2:]
+    figures: _Figures = json.loads(text)
+    return title, figures
 
 
 def _markdown(found: dict[str, _Figures], loops: list[float], loads: list[float]) -> str:
@@ -82,7 +85,7 @@ def _markdown(found: dict[str, _Figures], loops: list[float], loads: list[float]
             "",
             _WHAT,
             "",
-            table(["", *(ENGINES[name] for name in names)], rows),
+            table(["", *names], rows),
             "",
         )
     )

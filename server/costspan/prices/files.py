@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -46,8 +47,8 @@ class Prices(NamedTuple):
 def load(files: PriceFiles) -> Prices:
     """Read and check everything. Raises ConfigError with every fault of every file."""
     faults: list[str] = []
-    book = _book(files.book, faults)
-    cards = _cards(files.cards, faults)
+    book = read_book(files.book, faults)
+    cards = read_cards(files.cards, faults)
     if book is not None:
         faults += (fault for card in cards for fault in check_card(card, book))
     if faults or book is None:
@@ -55,7 +56,8 @@ def load(files: PriceFiles) -> Prices:
     return Prices(book, cards, tuple(w for card in cards for w in warn_card(card, book)))
 
 
-def _book(path: str | None, faults: list[str]) -> PriceBook | None:
+def read_book(path: str | None, faults: list[str]) -> PriceBook | None:
+    """A book, or the one that ships; None after a fault."""
     try:
         return load_book(path)
     except OSError as error:
@@ -65,7 +67,8 @@ def _book(path: str | None, faults: list[str]) -> PriceBook | None:
     return None
 
 
-def _cards(paths: tuple[str, ...], faults: list[str]) -> tuple[RateCard, ...]:
+def read_cards(paths: Sequence[str], faults: list[str]) -> tuple[RateCard, ...]:
+    """Rate cards, checked together; none after a fault."""
     try:
         return load_cards(paths)
     except RateCardError as error:

@@ -13,8 +13,9 @@ import typer
 
 from costspan.cli.exits import Exit
 from costspan.cli.rates.options import Json
-from costspan.cli.rates.sources import Book, read_book, read_cards
+from costspan.cli.rates.sources import Book
 from costspan.cli.rates.vectors import Verdict, verdicts
+from costspan.prices.files import read_book, read_cards
 from costspan_pricing import Pricer
 from costspan_pricing.ratecard.check import check_card, warn_card
 

@@ -9,10 +9,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from costspan.cli.exits import Exit
-from costspan_pricing import PriceBook, Pricer, load_book
+from costspan.prices.files import read_book, read_cards
+from costspan_pricing import PriceBook, Pricer
 from costspan_pricing.ratecard.check import check_card
-from costspan_pricing.ratecard.load import RateCardError, load_cards
-from costspan_pricing.ratecard.shape import RateCard
 
 Rates = Annotated[
     list[str] | None,
@@ -47,26 +46,6 @@ def price_book(path: str | None) -> PriceBook:
     """The book of `--book`, or ours. Prints its faults and exits, if there is one."""
     faults: list[str] = []
     return read_book(path, faults) or _end(faults)
-
-
-def read_book(path: str | None, faults: list[str]) -> PriceBook | None:
-    """A book, or ours; None after a fault."""
-    try:
-        return load_book(path)
-    except OSError as error:
-        faults.append(f"{path}: the price book can't be read: {error.strerror}")
-    except (ValueError, RecursionError) as error:
-        faults.append(str(error))
-    return None
-
-
-def read_cards(paths: Sequence[str], faults: list[str]) -> tuple[RateCard, ...]:
-    """Rate cards, checked together; none after a fault."""
-    try:
-        return load_cards(paths)
-    except RateCardError as error:
-        faults += error.faults
-        return ()
 
 
 def _end(faults: Iterable[str]) -> NoReturn:

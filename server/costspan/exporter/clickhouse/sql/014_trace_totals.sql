@@ -1,4 +1,5 @@
--- As 009, with the columns that the table has by now.
+-- As 009, with the columns that the table has by now. A trace has one value of a dimension: of several
+-- parts that of the root's, else the first by name.
 CREATE OR REPLACE VIEW trace_totals AS
 SELECT
     p.TraceId AS TraceId,
@@ -11,6 +12,9 @@ SELECT
     argMinIf(p.User, p.Start, p.User != '') AS User,
     argMinIf(p.Session, p.Start, p.Session != '') AS Session,
     argMinIf(p.Conversation, p.Start, p.Conversation != '') AS Conversation,
+    mapUpdate(
+        minMap(p.Dimensions), argMinIf(p.Dimensions, p.Start, p.RootName != '')
+    ) AS Dimensions,
     sum(p.Spans) AS Spans,
     sum(p.Errors) AS Errors,
     sum(p.LlmCalls) AS LlmCalls,

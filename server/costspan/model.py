@@ -7,7 +7,7 @@ is 18 dollars. Times are nanoseconds since the epoch, UTC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -279,6 +279,11 @@ class Backlog(NamedTuple):
 class Journal(Protocol):
     """The one place where data waits. Every method may be called from any thread."""
 
+    @property
+    def identity(self) -> str:
+        """32 hex digits that live as long as what the journal holds: a part of row keys."""
+        ...
+
     def append(self, frames: Sequence[Frame]) -> int:
         """Return the last seq once all frames are as durable as configured. Raises Full."""
         ...
@@ -295,8 +300,20 @@ class Journal(Protocol):
         """
         ...
 
+    def plan(self, reader: str, seq: int) -> None:
+        """What was read up to `seq` is about to be tried as one round.
+
+        After a restart the first read of that reader ends there, so that the same frames make the
+        same deliveries. A journal that does not outlive its process forgets it.
+        """
+        ...
+
     def commit(self, reader: str, seq: int) -> None:
         """Everything up to `seq` is done for this reader."""
+        ...
+
+    def recovered(self, signal: str) -> Iterator[Frame]:
+        """What an earlier process left behind, of one signal and in order, whoever has read it."""
         ...
 
     def backlog(self, reader: str) -> Backlog: ...

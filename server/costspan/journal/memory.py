@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from costspan.clock import Clock
 from costspan.errors import Draining, Full
@@ -53,6 +54,7 @@ class MemoryJournal:
     def __init__(
         self, readers: Sequence[ReaderSpec], max_bytes: int, telemetry: Telemetry, clock: Clock
     ) -> None:
+        self.identity = uuid.uuid4().hex
         self._queues = {spec.name: _Queue(spec) for spec in readers}
         self._max = max_bytes
         self._telemetry = telemetry
@@ -95,6 +97,12 @@ class MemoryJournal:
                 taken.append(frame)
             queue.reading = len(taken)
             return taken
+
+    def plan(self, reader: str, seq: int) -> None:
+        """Nothing outlives this process."""
+
+    def recovered(self, signal: str) -> Iterator[Frame]:  # noqa: ARG002  (nothing was left)
+        return iter(())
 
     def commit(self, reader: str, seq: int) -> None:
         queue = self._queues[reader]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from costspan.errors import Draining, Full
 from costspan.ledger.ledger import Closing
@@ -13,7 +13,6 @@ from costspan.model import (
     OWN,
     TRACE_TOTALS,
     Frame,
-    Journal,
     LlmCall,
     TraceTotals,
     encode_calls,
@@ -29,10 +28,16 @@ _Row = TypeVar("_Row")
 _Key = tuple[bytes, int] | tuple[bytes, bytes]
 
 
+class Appends(Protocol):
+    """What is needed of a journal."""
+
+    def append(self, frames: Sequence[Frame]) -> int: ...
+
+
 class Outbox:
     """Waits for room in the journal; a newer version of a row replaces the one that waits."""
 
-    def __init__(self, journal: Journal, telemetry: Telemetry, max_rows: int = _MAX_ROWS) -> None:
+    def __init__(self, journal: Appends, telemetry: Telemetry, max_rows: int = _MAX_ROWS) -> None:
         self._journal = journal
         self._telemetry = telemetry
         self._max = max_rows

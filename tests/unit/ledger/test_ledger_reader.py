@@ -21,7 +21,6 @@ from costspan.model import (
     SOLO,
     TRACE_TOTALS,
     TRACES,
-    Backlog,
     Frame,
     ReaderSpec,
     TraceTotals,
@@ -185,21 +184,6 @@ class Closed:
             raise Full("no room")
         self.frames += frames
         return len(self.frames)
-
-    def admit(self, signal: str, size: int) -> None:
-        raise NotImplementedError
-
-    def read(self, reader: str, max_bytes: int, timeout: float) -> list[Frame]:
-        raise NotImplementedError
-
-    def commit(self, reader: str, seq: int) -> None:
-        raise NotImplementedError
-
-    def backlog(self, reader: str) -> Backlog:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        raise NotImplementedError
 
 
 def closing(trace_id: bytes, version: int) -> Closing:

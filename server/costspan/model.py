@@ -264,6 +264,7 @@ class ReaderSpec(NamedTuple):
     takes: frozenset[str]
     when_full: str  # backpressure | drop_oldest
     counted: bool = True  # a destination, which owes the accounting identity; the ledger is none
+    releases: bool = False  # what it committed comes again after a restart, unless it released it
 
 
 class Backlog(NamedTuple):
@@ -274,6 +275,7 @@ class Backlog(NamedTuple):
     bytes: int
     oldest_ns: int  # received_ns of its oldest unread frame, 0 if none
     dropped_items: int  # lost by drop_oldest since the start
+    cursor: int = 0  # nothing that it takes is left up to this seq: committed, released or dropped
 
 
 class Journal(Protocol):
@@ -309,7 +311,18 @@ class Journal(Protocol):
         ...
 
     def commit(self, reader: str, seq: int) -> None:
-        """Everything up to `seq` is done for this reader."""
+        """Everything up to `seq` is done for this reader: the next read goes on behind it.
+
+        After a restart too, but for a reader that `releases`.
+        """
+        ...
+
+    def release(self, reader: str, seq: int) -> None:
+        """A reader that `releases` needs nothing up to `seq` again, not even after a restart.
+
+        What it committed and did not release is the first to go when the journal is full: that is
+        no loss and is not counted. After a restart `backlog(reader).cursor` tells what is gone.
+        """
         ...
 
     def recovered(self, signal: str) -> Iterator[Frame]:

@@ -59,6 +59,21 @@ def test_reading_does_not_move_the_cursor_and_a_commit_does(make: Make) -> None:
     assert journal.read("otlp", KIB, 0) == []
 
 
+def test_a_reader_reads_on_behind_its_commit_whether_or_not_it_releases(make: Make) -> None:
+    ledger = ReaderSpec("ledger", frozenset({TRACES}), "drop_oldest", counted=False, releases=True)
+    journal = make([ledger])
+    first = journal.append([frame(b"a")])
+    second = journal.append([frame(b"b"), frame(b"l", signal=LOGS)])
+
+    journal.commit("ledger", first)
+    assert [f.body for f in journal.read("ledger", KIB, 0)] == [b"b"]
+    assert (journal.backlog("ledger").frames, journal.backlog("ledger").cursor) == (1, first)
+    journal.commit("ledger", second)
+    journal.release("ledger", first)
+    assert journal.read("ledger", KIB, 0) == []
+    assert journal.backlog("ledger").frames == 0
+
+
 def test_a_read_holds_at_least_one_frame_and_stops_before_the_limit(make: Make) -> None:
     journal = make([OTLP])
     journal.append([frame(b"x" * 100), frame(b"y" * 100), frame(b"z" * 100)])

@@ -34,6 +34,7 @@ class _Queue:
         self.items: Counter[str] = Counter()
         self.reading = 0  # frames at the head that the reader has in hand: never dropped
         self.dropped_items = 0
+        self.cursor = 0
 
     def push(self, frame: Frame) -> None:
         self.frames.append(frame)
@@ -110,13 +111,22 @@ class MemoryJournal:
             while queue.frames and queue.frames[0].seq <= seq:
                 queue.remove(0)
                 queue.reading = max(0, queue.reading - 1)
+            queue.cursor = max(queue.cursor, seq)
+
+    def release(self, reader: str, seq: int) -> None:
+        """What is committed is gone."""
 
     def backlog(self, reader: str) -> Backlog:
         queue = self._queues[reader]
         with self._changed:
             oldest = queue.frames[0].received_ns if queue.frames else 0
             return Backlog(
-                len(queue.frames), queue.items.total(), queue.bytes, oldest, queue.dropped_items
+                len(queue.frames),
+                queue.items.total(),
+                queue.bytes,
+                oldest,
+                queue.dropped_items,
+                queue.cursor,
             )
 
     def close(self) -> None:
@@ -158,6 +168,8 @@ class MemoryJournal:
         """Lose the oldest frame that the reader does not have in hand."""
         frame = queue.remove(queue.reading)
         queue.dropped_items += frame.items
+        if not queue.reading:
+            queue.cursor = frame.seq
         self._telemetry.dropped.add(frame.items, queue.spec.name, frame.signal, "journal_full")
 
     def _gauges(self) -> Mapping[Gauge, Mapping[Labels, float]]:

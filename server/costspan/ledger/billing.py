@@ -95,13 +95,26 @@ def _decide(
     if call.role not in TELLS_OF_A_CALL or call.role == ALREADY_METERED:
         return call.role if call.role in _NEVER else NOT_INFERENCE
     if says_nothing(call):
-        return NO_USAGE
+        known = call.response_id in doubles.answers or call.response_id in settled
+        return _silent(call, under, known=known)
     winner = doubles.winner.get(span_id)
     if winner in settled or call.response_id in settled:
         return DUPLICATE
     if winner is not None and winner != span_id:
         return DUPLICATE if call.response_id in doubles.ids else COVERED
     return _once(call, under, winner)
+
+
+def _silent(call: LlmCall, under: Below, *, known: bool) -> str:
+    """Of a record without usage and cost: whether another tells what it keeps to itself.
+
+    `known`: a record with its response id states what the call used.
+    """
+    if call.role != LEAF:
+        return NO_USAGE
+    if known:
+        return DUPLICATE
+    return COVERED if under.answers(call) else NO_USAGE
 
 
 def _once(call: LlmCall, under: Below, winner: bytes | None) -> str:

@@ -31,6 +31,7 @@ class Doubles(NamedTuple):
     hosts: Mapping[bytes, bytes]  # call -> the nearest one above that still ran when it began
     winner: Mapping[bytes, bytes]  # every record of a call that is told twice -> the one that bills
     ids: frozenset[str]  # response ids that several records carry
+    answers: frozenset[str]  # response ids of which a record states what they cost
     superseded: frozenset[bytes]  # contained in a later running sum
     nested: bool  # some record of a call is around others
 
@@ -68,7 +69,8 @@ def told_twice(forest: Forest) -> Doubles:
     pairs += beside(forest, told, pairs, best)
     clusters = _clusters(by_id.values(), pairs) if by_id or pairs else ()
     winner = _winners(clusters, forest, wraps, best)
-    return Doubles(hosts, winner, frozenset(by_id), superseded, nested)
+    answers = frozenset(call.response_id for call in told.values()) - {""}
+    return Doubles(hosts, winner, frozenset(by_id), answers, superseded, nested)
 
 
 def _hosts(forest: Forest) -> tuple[Mapping[bytes, bytes], bool]:

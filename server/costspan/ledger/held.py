@@ -101,6 +101,12 @@ class Below:
             held = self._comparable(call, own)
         return any(held) and wanted[0] <= held[0] and wanted[1] <= held[1]
 
+    def answers(self, call: LlmCall) -> bool:
+        """Whether a call that states no usage can be one of those that are settled below it."""
+        if not self.settled or self.kinds is None:
+            return self.settled
+        return any(self._comparable(call, None))
+
     def _comparable(self, call: LlmCall, own: LlmCall | None) -> Tokens:
         """The tokens that can be the call's: same model, and no id that proves another call."""
         name, whence = model(call), source(call)

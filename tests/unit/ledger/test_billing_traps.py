@@ -378,6 +378,38 @@ def test_t6_in_the_background_only_the_fetched_response_has_usage() -> None:
         span(1, end=1, call=call(None, response_id="resp_1")),
         span(2, start=5, end=6, call=call(response_id="resp_1")),
     )
+    assert reasons(rolled) == ["duplicate", "leaf"]
+
+
+@pytest.mark.parametrize(
+    ("outer", "why"),
+    [
+        (call(None, scope_name=LANGCHAIN), "covered"),
+        (call(None, scope_name=LANGCHAIN, response_id="chatcmpl-1"), "duplicate"),
+        (call(None, scope_name=LANGCHAIN, response_id="lc_run--1"), "covered"),
+        (call(None, scope_name=OPENAI, response_id="chatcmpl-2"), "no_usage"),
+        (agent(None), "no_usage"),
+    ],
+    ids=["no id", "its id", "an id of the framework's own", "another id", "witness"],
+)
+def test_t4_a_framework_that_states_no_usage_around_an_sdk_that_does(
+    outer: LlmCall, why: str
+) -> None:
+    """Streams of Haystack, DSPy and LlamaIndex: the span is of a call, and the counts are below."""
+    rolled = roll(
+        span(1, end=9, call=outer),
+        span(2, 1, start=1, end=8, call=call(response_id="chatcmpl-1", scope_name=OPENAI)),
+    )
+    assert reasons(rolled) == ([why, "leaf"] if outer.role != WITNESS else ["leaf"])
+
+
+def test_a_silent_call_is_not_what_a_tool_below_it_spends() -> None:
+    """.NET's chat client is open around the tools that it runs; its own usage never came."""
+    rolled = roll(
+        span(1, end=9, call=call(None)),
+        span(2, 1, start=1, end=8, call=agent(operation="execute_tool", agent="search")),
+        span(3, 2, start=2, end=7, call=call(500, 50)),
+    )
     assert reasons(rolled) == ["no_usage", "leaf"]
 
 

@@ -144,7 +144,7 @@ def truth_of(agent: Agent) -> dict[str, tuple[int, Counter[str]]]:
 
 
 def told_by(rolled: Rollup) -> Mapping[str, tuple[int, Counter[str]]]:
-    return {name: (sums.calls, Counter(sums.usage)) for name, sums in rolled.by_model.items()}
+    return {name: (sums.calls, Counter(sums.usage)) for name, sums in rolled.by["model"].items()}
 
 
 def written(agent: Agent) -> list[Span]:

@@ -87,7 +87,13 @@ def traces(draw: st.DrawFn, *, wrappers: bool = True) -> list[Span]:
                 call=call,
             )
         )
-    return spans
+    return [_entered(one, draw) for one in spans]
+
+
+def _entered(one: Span, draw: st.DrawFn) -> Span:
+    """Now and then a process is entered here."""
+    kind, flags = draw(st.sampled_from([(1, 0), (1, 0), (2, 0), (5, 0), (1, 0x300), (3, 0x100)]))
+    return one._replace(head=one.head._replace(kind=kind, flags=flags))
 
 
 def roll(spans: Sequence[Span]) -> Rollup:
@@ -100,7 +106,10 @@ def content(rolled: Rollup) -> bytes:
         (span_id, held.billed, held.reason, held.identity)
         for span_id, held in rolled.decisions.items()
     ]
-    return encode_totals([totals(rolled, STAMP)]) + repr(decided).encode()
+    told = [(one.span_id, one.cost, one.depth, one.preorder) for one in rolled.branches.values()]
+    spent = sorted((agent, one.cost, one.calls) for agent, one in rolled.agents.items())
+    places = [(held.transaction, held.root) for held in rolled.decisions.values()]
+    return encode_totals([totals(rolled, STAMP)]) + repr((decided, told, spent, places)).encode()
 
 
 @given(traces(), st.randoms(use_true_random=False))
@@ -120,11 +129,47 @@ def test_money_is_conserved(spans: list[Span]) -> None:
     charges = [int(held.call.charge.total or 0) for held in rolled.decisions.values()]
     billed = [int(h.call.charge.total or 0) for h in rolled.decisions.values() if h.billed]
     assert rolled.total.cost == sum(billed) <= sum(charges)
-    for groups in (rolled.by_model, rolled.by_agent):
+    for groups in rolled.by.values():
         assert sum(sums.cost for sums in groups.values()) == rolled.total.cost
         assert sum(sums.calls for sums in groups.values()) == len(billed)
         for unit, quantity in rolled.total.usage.items():
             assert sum(sums.usage.get(unit, 0) for sums in groups.values()) == quantity
+
+
+def spent_below(spans: Sequence[Span], rolled: Rollup) -> dict[bytes, int]:
+    """By hand and recursively: the cost of every span with all below it."""
+    parents = {one.head.span_id: one.head.parent_span_id for one in spans}
+    for span_id in sorted(parents):  # a circle is cut at its smallest span
+        seen, at = {span_id}, parents[span_id]
+        while at in parents and at not in seen:
+            seen.add(at)
+            at = parents[at]
+        if at == span_id and span_id == min(seen):
+            parents[span_id] = bytes(8)
+
+    def cost(span_id: bytes) -> int:
+        held = rolled.decisions.get(span_id)
+        own = int(held.call.charge.total or 0) if held and held.billed else 0
+        return own + sum(cost(below) for below, above in parents.items() if above == span_id)
+
+    return {span_id: cost(span_id) for span_id in parents}
+
+
+@given(traces())
+def test_what_a_span_costs_with_all_below_it_is_conserved(spans: list[Span]) -> None:
+    """Own costs = what the tops cost = what the transactions cost = the total, and none is lost."""
+    rolled = roll(spans)
+    branches = rolled.branches
+    tops = [one for one in branches.values() if one.parent not in branches]
+    assert sum(one.own_cost for one in branches.values()) == rolled.total.cost
+    assert sum(one.cost for one in tops) == rolled.total.cost
+    assert sum(one.calls for one in tops) == rolled.total.calls
+    assert sum(sums.cost for sums in rolled.transactions.values()) == rolled.total.cost
+    assert sum(sums.calls for sums in rolled.transactions.values()) == rolled.total.calls
+    expected = spent_below(spans, rolled)
+    for span_id, branch in branches.items():
+        assert branch.cost == expected[span_id]
+    assert all(not cost for span_id, cost in expected.items() if span_id not in branches)
 
 
 @given(traces())

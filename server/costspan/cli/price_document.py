@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from costspan.ledger.billing import COVERED, DUPLICATE
 from costspan.ledger.forest import Node, span_key
-from costspan.ledger.rollup import Decision, Rollup, Sums, rollup
+from costspan.ledger.rollup import Decision, Rollup, rollup
+from costspan.ledger.sums import AGENT, MODEL, Sums
 from costspan.model import WITNESS, LlmCall
 from costspan.wire import Head
 from costspan_pricing import format_usd
@@ -101,7 +102,7 @@ def _identity(decision: Decision) -> dict[str, Any]:
         "user": who.user or None,
         "session": who.session or None,
         "conversation": who.conversation or None,
-        "transaction": None,  # entry spans are not told apart yet
+        "transaction": decision.transaction.hex(),
         "dimensions": dict(sorted(who.dimensions.items())),
     }
 
@@ -123,8 +124,8 @@ def _trace(trace_id: bytes, found: Rollup) -> dict[str, Any]:
         "trace_id": trace_id.hex(),
         **_sums(found.total),
         "unpriced_calls": found.total.unpriced,
-        "by_model": {key: _sums(sums) for key, sums in sorted(found.by_model.items())},
-        "by_agent": {key: _sums(sums) for key, sums in sorted(found.by_agent.items())},
+        "by_model": {key: _sums(sums) for key, sums in sorted(found.by[MODEL].items())},
+        "by_agent": {key: _sums(sums) for key, sums in sorted(found.by[AGENT].items())},
         "flags": list(found.flags),
         "dimensions": dict(sorted(found.identity.dimensions.items())),
     }

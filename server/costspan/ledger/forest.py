@@ -16,6 +16,8 @@ ROOT = bytes(8)
 """The parent id of a span that has none."""
 _ID = len(ROOT)
 _ERROR = 2  # Status.code of opentelemetry-proto
+_ENTERED = frozenset({2, 5})  # Span.kind: SERVER, CONSUMER
+_REMOTE = 0x300  # Span.flags: it is known whether the parent is in another process, and it is
 _PEELINGS = 12  # deeper trees are walked
 
 
@@ -45,6 +47,8 @@ class Forest(NamedTuple):
     end_ns: int  # the last
     cycles: int  # each cut at its smallest span id
     links: Mapping[bytes, bytes]  # every span, the calls included -> parent, without cycles
+    starts: Mapping[bytes, int]  # every span -> when it began
+    entries: frozenset[bytes]  # where a process was entered: SERVER, CONSUMER, a remote parent
 
     def nearest(self, span_id: bytes) -> bytes:
         """The first call at or above a span, else ROOT or the id of the missing span above."""
@@ -57,7 +61,8 @@ def plant(calls: Iterable[LlmCall], nodes: Iterable[Node]) -> Forest:
     Columns and not spans: what looks at every span of a trace then runs in C.
     """
     kept = _richest_copies(calls)
-    rows = _one_each(list(nodes), kept)
+    copies = list(nodes)
+    rows = _one_each(copies, kept)
     ids, parents, starts, ends, _, _, statuses = zip(*rows, strict=True) if rows else ((),) * 7
     links: dict[bytes, bytes] = dict(zip(ids, parents, strict=True))
     absent = set(parents).difference(links, (ROOT,))
@@ -78,6 +83,8 @@ def plant(calls: Iterable[LlmCall], nodes: Iterable[Node]) -> Forest:
         max(start_ns, max(ends, default=0)),  # clocks step back
         cycles,
         links,
+        dict(zip(ids, starts, strict=True)),
+        frozenset(row[0] for row in copies if row[5] in _ENTERED or row[4] & _REMOTE == _REMOTE),
     )
 
 

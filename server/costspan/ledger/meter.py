@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from costspan.ledger.billing import NO_USAGE
-from costspan.ledger.rollup import model_of
+from costspan.ledger.sums import model_of
 from costspan.model import ALREADY_METERED, LEAF, Charge, LlmCall
 from costspan.telemetry import Counter, Labels, Telemetry
 

@@ -6,14 +6,16 @@ It never prices: it decides which of the charges count, says whose they are, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 
 from costspan.ledger.billing import BILLED, DUPLICATE, FALLBACK, Bills, Known, bill
-from costspan.ledger.forest import Forest, Node, plant
+from costspan.ledger.branches import Branch, branches, by_agent
+from costspan.ledger.forest import ROOT, Forest, Node, plant
 from costspan.ledger.identity import of_trace, pooled, resolve
+from costspan.ledger.places import Places
+from costspan.ledger.sums import AGENT, MODEL, Placed, Sums, add_up, ordered
 from costspan.model import (
     ALREADY_METERED,
     CUMULATIVE,
@@ -24,9 +26,6 @@ from costspan.model import (
     TraceTotals,
 )
 
-_ERROR = 2  # Status.code of opentelemetry-proto
-_NOTHING = ("", "0")
-
 
 class Decision(NamedTuple):
     """What the trace says of one usage-bearing span."""
@@ -35,6 +34,8 @@ class Decision(NamedTuple):
     billed: bool
     reason: str  # a billed_reason
     identity: Identity  # its own, gaps filled from the spans above
+    transaction: bytes = ROOT  # the entry span above it, or itself
+    root: bytes = ROOT  # the span without a parent above it; ROOT where the way up breaks off
 
     def corrected(self, version: int = 1) -> LlmCall:
         """A copy of the record that says what was decided."""
@@ -47,64 +48,15 @@ class Decision(NamedTuple):
         )
 
 
-@dataclass(slots=True)
-class Sums:
-    """Billed calls added up. Money in attos."""
-
-    cost: int = 0
-    list_cost: int = 0
-    effective_cost: int = 0
-    savings: int = 0
-    error_cost: int = 0
-    calls: int = 0
-    unpriced: int = 0
-    usage: dict[str, int] = field(default_factory=dict)
-
-    def add(self, call: LlmCall) -> None:
-        charge = call.charge
-        self.calls += 1
-        if charge.total:
-            cost = int(charge.total)
-            self.cost += cost
-            listed = charge.list_total
-            self.list_cost += cost if listed in ("", charge.total) else int(listed)
-            effective = charge.effective_total
-            self.effective_cost += int(effective) if effective else cost
-            if charge.savings not in _NOTHING:
-                self.savings += int(charge.savings)
-            if call.status == _ERROR:
-                self.error_cost += cost
-        else:
-            self.unpriced += 1
-        if call.usage:
-            self._count(call.usage)
-
-    def merge(self, other: Sums) -> None:
-        self.cost += other.cost
-        self.list_cost += other.list_cost
-        self.effective_cost += other.effective_cost
-        self.savings += other.savings
-        self.error_cost += other.error_cost
-        self.calls += other.calls
-        self.unpriced += other.unpriced
-        self._count(other.usage)
-
-    def _count(self, usage: Mapping[str, int]) -> None:
-        sums = self.usage
-        for unit, quantity in usage.items():
-            sums[unit] = sums.get(unit, 0) + quantity
-
-    def tally(self) -> Tally:
-        return Tally(str(self.cost), self.calls, _ordered(self.usage))
-
-
 class Rollup(NamedTuple):
     """Everything that the records of a trace say together."""
 
     decisions: dict[bytes, Decision]  # by span id, usage-bearing spans only
     total: Sums
-    by_model: dict[str, Sums]  # by the priced model, else the response's, else the request's
-    by_agent: dict[str, Sums]  # by the resolved agent, "" if there is none
+    by: dict[str, dict[str, Sums]]  # a facet (MODEL, AGENT, ...) -> its value, "" if none -> sums
+    transactions: dict[bytes, Sums]  # by entry span
+    branches: dict[bytes, Branch]  # spans with what is billed at or below them, in preorder
+    agents: dict[str, Branch]  # what each agent set off; these overlap
     spans: int
     errors: int
     start_ns: int
@@ -144,15 +96,19 @@ def rollup(
     """
     forest = plant(calls, nodes)
     bills = bill(forest, known)
-    decisions = _decisions(forest, bills)
+    identities = resolve(forest)
+    decisions = _decisions(forest, bills, pooled(identities, bills.winner))
     billed = [held for held in decisions.values() if held.billed]
-    total, by_model, by_agent = _add_up(billed)
+    grouped = add_up([Placed(held.call, held.identity, held.transaction) for held in billed])
+    found = branches(forest, {i: held.call for i, held in decisions.items() if held.billed})
     root = forest.calls.get(forest.root.span_id) if forest.root else None
     return Rollup(
         decisions=decisions,
-        total=total,
-        by_model=by_model,
-        by_agent=by_agent,
+        total=grouped.total,
+        by=grouped.by,
+        transactions=grouped.transactions,
+        branches=found,
+        agents=by_agent(forest, identities, found),
         spans=len(forest.links),
         errors=forest.errors,
         start_ns=forest.start_ns,
@@ -191,9 +147,9 @@ def totals(rolled: Rollup, stamp: Stamp) -> TraceTotals:
         list_cost=str(total.list_cost),
         cache_savings=str(total.savings),
         error_cost=str(total.error_cost),
-        usage=_ordered(total.usage),
-        by_model=_tallies(rolled.by_model),
-        by_agent=_tallies(rolled.by_agent),
+        usage=ordered(total.usage),
+        by_model=_tallies(rolled.by[MODEL]),
+        by_agent=_tallies(rolled.by[AGENT]),
         workflow=who.workflow,
         user=who.user,
         session=who.session,
@@ -208,15 +164,19 @@ def _tallies(groups: Mapping[str, Sums]) -> dict[str, Tally]:
     return {key: sums.tally() for key, sums in sorted(groups.items())}
 
 
-def model_of(call: LlmCall) -> str:
-    """The name under which a call's cost is kept: what was priced, else what the span says."""
-    return call.charge.priced_model or call.response_model or call.request_model
-
-
-def _decisions(forest: Forest, bills: Bills) -> dict[bytes, Decision]:
-    identities = pooled(resolve(forest), bills.winner)
+def _decisions(
+    forest: Forest, bills: Bills, identities: Mapping[bytes, Identity]
+) -> dict[bytes, Decision]:
+    places = Places(forest)
     return {
-        span_id: Decision(call, reason in BILLED, reason, identities[span_id])
+        span_id: Decision(
+            call,
+            reason in BILLED,
+            reason,
+            identities[span_id],
+            places.transaction(span_id),
+            places.root(span_id),
+        )
         for span_id, reason in sorted(bills.reasons.items())
         if (call := forest.calls[span_id]).role != WITNESS
     }
@@ -229,26 +189,6 @@ def _start(held: Decision) -> tuple[int, bytes]:
 def _earliest_service(decisions: Iterable[Decision]) -> str:
     earliest = min(decisions, key=_start, default=None)
     return earliest.call.service if earliest else ""
-
-
-def _add_up(billed: Iterable[Decision]) -> tuple[Sums, dict[str, Sums], dict[str, Sums]]:
-    """The total, by model, by agent. A call is read once, then its group goes into all three."""
-    groups: dict[tuple[str, str], Sums] = {}
-    for held in billed:
-        key = (model_of(held.call), held.identity.agent)
-        if key not in groups:
-            groups[key] = Sums()
-        groups[key].add(held.call)
-    total = Sums()
-    by_model: dict[str, Sums] = {}
-    by_agent: dict[str, Sums] = {}
-    for (model, agent), sums in groups.items():
-        if len(groups) == 1:  # most traces: the three are one
-            return sums, {model: sums}, {agent: sums}
-        total.merge(sums)
-        by_model.setdefault(model, Sums()).merge(sums)
-        by_agent.setdefault(agent, Sums()).merge(sums)
-    return total, by_model, by_agent
 
 
 def _whole(forest: Forest) -> bool:
@@ -276,7 +216,3 @@ def _flags(forest: Forest, bills: Bills) -> Iterator[str]:
     if forest.roots > 1:
         yield "several_roots"
     yield from sorted(bills.flags)
-
-
-def _ordered(usage: Mapping[str, int]) -> dict[str, int]:
-    return {unit: usage[unit] for unit in sorted(usage)}

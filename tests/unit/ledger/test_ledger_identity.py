@@ -106,7 +106,7 @@ def test_the_billed_record_of_a_call_knows_what_its_doubles_say() -> None:
     assert (client.billed, gateway.reason) == (True, "duplicate")
     assert (client.identity.user, client.identity.agent) == ("ann", "proxy")
     assert client.identity.dimensions == {"team": "legal"}
-    assert rolled.by_agent.keys() == {"proxy"}
+    assert rolled.by["agent"].keys() == {"proxy"}
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_a_supervisor_costs_its_own_calls_and_those_of_its_agents() -> None:
         span(6, 4, call=record(cost=15 * DOLLAR // 1000)),
     )
     assert rolled.total.cost == 52 * DOLLAR // 1000
-    assert {agent: sums.cost for agent, sums in rolled.by_agent.items()} == {
+    assert {agent: sums.cost for agent, sums in rolled.by["agent"].items()} == {
         "supervisor": 12 * DOLLAR // 1000,
         "researcher": 40 * DOLLAR // 1000,
     }
@@ -328,7 +328,7 @@ def test_a_deep_chain_of_spans_around_one_call_is_climbed_once() -> None:
     leaves = [span(50_000 + n, 19_999 - n, call=record(agent="")) for n in range(1000)]
     top = span(1, call=record(None, role=WITNESS, agent="top"))
     rolled = roll(*spans[1:], top, *leaves)
-    assert rolled.by_agent["top"].calls == 1000
+    assert rolled.by["agent"]["top"].calls == 1000
 
 
 def _cached(response_id: str) -> LlmCall:

@@ -53,6 +53,7 @@ class Hit(NamedTuple):
     resource: Mapping[str, Value]
     values: Mapping[str, Value]
     own: Mapping[str, Value]
+    dropped: int = 0  # attributes that its SDK had no room for
 
 
 # --- a model call --------------------------------------------------------------------------------
@@ -163,6 +164,8 @@ class LlmCall(msgspec.Struct, array_like=True, gc=False):
     gateway: str = ""  # who answered it from a cache of its own, so that no provider billed it
     unknown: tuple[str, ...] = ()  # its gen_ai.* attributes that no convention of ours knows
     cumulative: bool = False  # its emitter adds up: the usage contains that of earlier spans
+    dropped: int = 0  # attributes of the span that its SDK had no room for
+    cut: tuple[str, ...] = ()  # attributes whose JSON ends in the middle
 
 
 _CALLS_FORMAT = (

@@ -21,6 +21,8 @@ _MARK = "#"
 _LONGEST = 256 * 1024  # characters; beyond it decoding would hold up the line: nothing is read
 _LONGEST_LITERAL = 8 * 1024
 _DICT = "{'"
+_OPENINGS = ("{", "[")
+_ENDS = ("}", "]", "\n", " ")
 _CONSTANTS = (("None", "null"), ("True", "true"), ("False", "false"))
 
 _decode = msgspec.json.Decoder().decode
@@ -53,6 +55,15 @@ def places(keys: Iterable[str]) -> Places:
 def attribute(key: str) -> str:
     """The attribute that a table's key is found in: nearly always the key itself."""
     return key.partition(_MARK)[0]
+
+
+def cut(values: Mapping[str, Value], names: Iterable[str]) -> tuple[str, ...]:
+    """Those whose JSON ends in the middle: an SDK's limit of lengths leaves no counts in them."""
+    return tuple(name for name in names if _is_cut(values[name]))
+
+
+def _is_cut(value: Value) -> bool:
+    return isinstance(value, str) and value[:1] in _OPENINGS and value[-1] not in _ENDS
 
 
 def unfold(values: Mapping[str, Value], present: Iterable[str], known: Places) -> dict[str, Value]:

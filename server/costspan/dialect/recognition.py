@@ -13,7 +13,7 @@ from costspan.dialect.context import context
 from costspan.dialect.convention import Known, emitter
 from costspan.dialect.cost import NAMESPACE, PRICE_REF, reported, reports_zero
 from costspan.dialect.dimensions import Dimensions
-from costspan.dialect.documents import attribute, unfold
+from costspan.dialect.documents import attribute, cut, unfold
 from costspan.dialect.identity import identity, provider, says_whose
 from costspan.dialect.layout import (
     COUNTS,
@@ -192,6 +192,8 @@ def _call(
         gateway=gateway,
         unknown=found.unknown,
         cumulative=known is not None and known[1].cumulative == role,
+        dropped=hit.dropped,
+        cut=cut(hit.values, found.documents) if found.documents else (),
     )
 
 

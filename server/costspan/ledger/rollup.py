@@ -70,6 +70,7 @@ class Rollup(NamedTuple):
     flags: tuple[str, ...]
     left: Known  # for a later generation of the same trace
     counts: bool  # False: no span of it concerns us: none with usage, or all metered by another
+    winner: Mapping[bytes, bytes]  # every record of a call that is told twice -> who bills it
 
 
 class Stamp(NamedTuple):
@@ -121,6 +122,7 @@ def rollup(
         flags=tuple(_flags(forest, bills)),
         left=bills.left,
         counts=any(held.reason != ALREADY_METERED for held in decisions.values()),
+        winner=bills.winner,
     )
 
 

@@ -167,5 +167,6 @@ def _hit(ordinal: int, raw: bytes, resource: bytes, scope: bytes, reader: _Reade
         reader.resource(resource),
         values,
         own,
+        span.dropped,
     )
     return [hit]

@@ -41,6 +41,7 @@ _SCHEMA: dict[str, dict[str, tuple[int, str, bool]]] = {
         "start": (7, "fixed64", False),
         "end": (8, "fixed64", False),
         "attributes": (9, "Attribute", True),
+        "dropped": (10, "int64", False),
         "status": (15, "StatusFields", False),
         "flags": (16, "fixed32", False),
     },

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from costspan import wire
 from costspan.dialect import DEFAULT_DIMENSIONS, recognise, wanted
+from costspan.model import Value
 from costspan.testing import request, span
 from hits import call_of
 
 _USAGE = "metadata.usage_object"
-_CALL = {
+_CALL: Mapping[str, Value] = {
     "gen_ai.operation.name": "chat",
     "gen_ai.usage.input_tokens": 10,
     "gen_ai.usage.output_tokens": 10,

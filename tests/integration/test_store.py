@@ -88,6 +88,20 @@ def test_bare_http_is_answered_as_clickhouse_does(
     assert answer.headers["X-ClickHouse-Query-Id"]
 
 
+def test_rows_that_a_table_refuses_are_an_error(store: RunningStore) -> None:
+    """The engine meets the fault when it writes, behind the last byte of the data."""
+    client = store.client()
+    client.command("CREATE TABLE refusing (n UInt64) ENGINE = MergeTree PARTITION BY n ORDER BY n")
+    insert = b"INSERT INTO refusing SETTINGS max_partitions_per_insert_block = 3 FORMAT TSV\n"
+    refused = ask(store, body=insert + b"1\n2\n3\n4\n")
+    taken = ask(store, body=insert + b"1\n2\n3\n")
+    empty = ask(store, body=insert)
+
+    assert (refused.status, refused.headers["X-ClickHouse-Exception-Code"]) == (500, "252")
+    assert (taken.status, empty.status) == (200, 200)
+    assert client.query("SELECT count() FROM refusing").first_row == (3,)
+
+
 def test_the_answer_carries_the_headers_that_clients_read(store: RunningStore) -> None:
     """Summary, format, time zone and the query id that was given."""
     answer = ask(store, "query_id=mine", b"SELECT number FROM numbers(3) FORMAT JSONEachRow")

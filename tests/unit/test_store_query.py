@@ -21,6 +21,7 @@ from costspan.store.query import (
     Statement,
     answer_format,
     bound_parameters,
+    from_file,
     settings,
     statement,
 )
@@ -143,3 +144,18 @@ def test_a_store_that_was_not_started_has_no_address(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="has not been started"):
         _ = store.dsn
     store.stop()
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        (b"INSERT INTO t (a)", "INSERT INTO t (a) FROM INFILE '/f' COMPRESSION 'none'  FORMAT X"),
+        (
+            b"INSERT INTO `SETTINGS` SETTINGS n = 1 ",
+            "INSERT INTO `SETTINGS`  FROM INFILE '/f' COMPRESSION 'none' SETTINGS n = 1  FORMAT X",
+        ),
+    ],
+)
+def test_data_may_come_from_a_file(sql: bytes, expected: str) -> None:
+    """Settings stand behind the file; a quoted name is none."""
+    assert from_file(Statement(sql, "X"), "/f") == expected

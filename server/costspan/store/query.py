@@ -91,6 +91,15 @@ def _insert_end(query: bytes) -> tuple[bytes, str, bytes] | None:
     return None
 
 
+def from_file(statement: Statement, path: str) -> str:
+    """The INSERT with its data in a file; settings have to stand behind the file's name."""
+    sql = statement.sql
+    at = next((start for word, start in _words(sql) if word == b"SETTINGS"), len(sql))
+    head, settings = sql[:at].decode(), sql[at:].decode()
+    source = f"FROM INFILE '{path}' COMPRESSION 'none'"
+    return f"{head} {source} {settings} FORMAT {statement.data_format}"
+
+
 def _words(query: bytes) -> Iterator[tuple[bytes, int]]:
     """Bare words outside of parentheses, in capitals, with their places."""
     depth = 0

@@ -249,7 +249,7 @@ class Service:
             name,
             exporter.dsn or (lambda: store.dsn if store is not None else ""),
             self.telemetry,
-            writer=self._instance,
+            writer=lambda: self.journal.identity,  # the journal is made after its readers
             timeout=exporter.timeout,
             ca_file=exporter.tls.ca_file,
         )

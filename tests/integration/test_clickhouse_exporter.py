@@ -14,7 +14,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from costspan.errors import Refused, Unreachable
-from costspan.exporter.clickhouse.exporter import NATIVE, OTLP, ClickHouse
+from costspan.exporter.clickhouse.exporter import ClickHouse
+from costspan.exporter.clickhouse.inserts import NATIVE, OTLP
 from costspan.exporter.clickhouse.schema import TRACE_COLUMNS, migrations
 from costspan.model import SOLO, Value
 from costspan.telemetry import Telemetry

@@ -30,7 +30,7 @@ from costspan.wire.values import any_value
 _TIME = "DateTime64(9)"
 _MAP = "Map(String, String)"
 # 2100-01-01. Beyond 2106 a DateTime wraps around, and the table's TTL would take the row for old.
-_LAST_INSTANT = 4_102_444_800 * 10**9
+LAST_INSTANT = 4_102_444_800 * 10**9
 
 _KINDS = [
     string(name)
@@ -179,7 +179,7 @@ def _add_links(out: Block, groups: list[Any]) -> None:
 
 
 def _instants(values: list[int]) -> bytes:
-    return native.signed([min(value, _LAST_INSTANT) for value in values])
+    return native.signed([min(value, LAST_INSTANT) for value in values])
 
 
 def _names(table: list[bytes], numbers: list[int]) -> bytes:

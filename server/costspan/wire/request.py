@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -60,6 +62,26 @@ def cut(request: bytes, max_bytes: int) -> list[bytes]:
             _fill(pieces, items, (resource_frame, scope_frame), max_bytes)
     request_frame = _frame(message, "resources")
     return [request_frame + piece.encode() for piece in pieces] or [request]
+
+
+def partition(request: bytes, key: Callable[[bytes], int]) -> dict[int, tuple[bytes, int]]:
+    """A request for each key that an item has, with the number of its items. Raises Undecodable.
+
+    Resources and scopes are repeated as in `cut`; items keep their order.
+    """
+    message = outline(request)
+    pieces: dict[int, _Piece] = {}
+    counts: Counter[int] = Counter()
+    for resource in message.resources:
+        scopes = [(list(scope.items), _frame(scope, "items")) for scope in resource.scopes]
+        resource_frame = _frame(resource, "scopes")
+        for items, scope_frame in scopes:
+            frames = resource_frame, scope_frame
+            for item in items:
+                chosen = key(item)
+                pieces.setdefault(chosen, _Piece()).add(item, frames)
+                counts[chosen] += 1
+    return {chosen: (piece.encode(), counts[chosen]) for chosen, piece in pieces.items()}
 
 
 def _frame(message: Any, field: str) -> bytes:

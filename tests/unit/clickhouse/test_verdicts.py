@@ -8,7 +8,8 @@ import pytest
 
 from costspan.errors import ConfigError, CostspanError, Refused, StartError, Unreachable
 from costspan.exporter.clickhouse.dsn import parse_dsn
-from costspan.exporter.clickhouse.exporter import NATIVE, OTLP, ClickHouse, strategy_for
+from costspan.exporter.clickhouse.exporter import ClickHouse
+from costspan.exporter.clickhouse.inserts import NATIVE, OTLP, strategy_for, way_of
 from costspan.exporter.clickhouse.verdict import verdict
 from costspan.model import CALL_ROWS, OWN, SOLO, TRACES, Frame
 from costspan.telemetry import Telemetry
@@ -87,11 +88,9 @@ def test_the_version_decides_the_way(version: str, way: str) -> None:
 
 def test_structure_and_few_spans_come_as_blocks() -> None:
     """A named way is taken, except where a schema can't name what is in the spans."""
-    named = ClickHouse("clickhouse", "clickhouse://h", Telemetry(), strategy=OTLP)
-    free = ClickHouse("clickhouse", "clickhouse://h", Telemetry())
-
-    assert (named._way(PLAIN, 1), named._way(PAIRS, 10_000)) == (OTLP, NATIVE)
-    assert free._way(PLAIN, 1) == NATIVE
+    assert (way_of(PLAIN, 1, OTLP, OTLP), way_of(PAIRS, 10_000, OTLP, OTLP)) == (OTLP, NATIVE)
+    assert (way_of(PLAIN, 1, OTLP), way_of(PLAIN, 10_000, OTLP)) == (NATIVE, OTLP)
+    assert way_of(PLAIN, 10_000, NATIVE) == NATIVE
 
 
 def test_a_store_that_is_not_there_yet_is_waited_for() -> None:

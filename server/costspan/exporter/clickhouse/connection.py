@@ -8,9 +8,9 @@ an insert again when the connection was closed under it, and so do we.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import clickhouse_connect
 import lz4.frame  # type: ignore[import-untyped]  # ships no types
@@ -18,6 +18,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from costspan.exporter.clickhouse.dsn import Dsn
+from costspan.exporter.clickhouse.inserts import Insert
 from costspan.exporter.clickhouse.verdict import verdict
 
 _CONNECT_SECONDS = 5
@@ -26,21 +27,9 @@ _INSERT_SETTINGS: Mapping[str, str | int] = {
     "async_insert": 0,
     "insert_deduplicate": 1,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
-    # one partition a day: clocks that are off must not fail a whole block (the default is 100)
-    "max_partitions_per_insert_block": 1000,
+    # not a setting but a parameter of the request: an error after the first progress is one too
+    "wait_end_of_query": 1,
 }
-
-
-class Insert(NamedTuple):
-    """One block of rows for one table."""
-
-    table: str
-    columns: Sequence[str] | None
-    rows: int
-    body: bytes
-    format: str
-    token: str
-    settings: Mapping[str, str | int] = {}
 
 
 class Connection:

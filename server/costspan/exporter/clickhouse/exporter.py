@@ -1,58 +1,36 @@
-"""Frames to inserts: spans to `otel_traces`, calls to `llm_calls`, totals to `trace_totals_parts`.
+"""The destination: a connection when there is one, groups of frames, and their delivery.
 
-A delivery may be tried again after its answer was lost, so every insert is a function of its frames
-and carries a token made of their sequence numbers and of its bytes: ClickHouse drops the second
-copy. Calls go in before spans: a call's row replaces itself by its key, so a delivery whose spans
-are refused may be cut in two and sent again without a double.
-
-Spans travel in one of two ways. `otlp`: the bytes as they are; ClickHouse decodes them (a schema
-sent with the insert, 25.6 or later). `native`: column blocks made here. Attributes that hold lists
-of pairs always take the second: a schema without recursion can't name them.
+A delivery may be tried again after its answer was lost, by this process or by the next one on the
+same journal. So every insert is a function of its frames (`inserts.py`) and carries a token made of
+the journal's identity, of the frames' sequence numbers and of its bytes: ClickHouse drops the
+second copy.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 
-from costspan.errors import CostspanError, Refused, StartError, Undecodable, Unreachable
-from costspan.exporter.clickhouse import rows, schema
-from costspan.exporter.clickhouse.connection import Connection, Insert
+from costspan.errors import CostspanError, Refused, StartError, Unreachable
+from costspan.exporter.clickhouse import schema
+from costspan.exporter.clickhouse.connection import Connection
 from costspan.exporter.clickhouse.dsn import parse_dsn
-from costspan.exporter.clickhouse.verdict import LOGIN, SCHEMA_DRIFT, UNREACHABLE
-from costspan.exporter.destination import Delivered
-from costspan.model import (
-    CALL_ROWS,
-    SOLO,
-    TRACE_TOTALS,
-    TRACES,
-    Frame,
-    LlmCall,
-    decode_calls,
-    decode_totals,
+from costspan.exporter.clickhouse.inserts import NATIVE, OTLP, Insert, Inserts, strategy_for
+from costspan.exporter.clickhouse.verdict import (
+    LOGIN,
+    SCHEMA_DRIFT,
+    TOO_MANY_PARTITIONS,
+    UNREACHABLE,
 )
+from costspan.exporter.destination import Delivered
+from costspan.model import CALL_ROWS, SOLO, TRACE_TOTALS, TRACES, Frame
 from costspan.telemetry import Telemetry
-from costspan.wire.block import block
-from costspan.wire.native import Block
 from costspan.wire.nested import nested
-from costspan.wire.values import varint
 
 _log = logging.getLogger(__name__)
 
-OTLP, NATIVE = "otlp", "native"
-_OTLP_SINCE = (25, 6)  # format_schema_source: ClickHouse PR #80874
-_OTLP_SETTINGS: dict[str, str | int] = {
-    "format_schema_source": "string",
-    "format_schema_message_name": "ResourceSpans",
-    "format_schema": schema.OTLP_SCHEMA,
-    "output_format_json_escape_forward_slashes": 0,  # for toJSONString in the view
-}
-# Below it a block costs us less (8 us a span) than the analysis of schema and view costs the server
-# (30 to 60 ms an insert).
-_FEW = 500
 # Of one insert, uncompressed. Its body is joined in memory: with 8 MiB the process peaked 6 MiB
 # higher at 10 000 mixed spans a second.
 _MAX_BYTES = 4 * 1024 * 1024
@@ -63,8 +41,9 @@ class ClickHouse:
     """A destination that is a ClickHouse server, embedded or not.
 
     `dsn` may be a callable, asked at every connect: an embedded store may come back elsewhere.
-    `strategy` is otlp, native or "" (by the server's version and the size of a group). `writer`
-    makes tokens of several sidecars differ.
+    `strategy` is otlp, native or "" (by the server's version and the size of a group). `writer` is
+    the identity of the journal that the frames come from, asked when the first is delivered: tokens
+    of several sidecars differ, those of a sidecar before and after a restart do not.
     """
 
     def __init__(
@@ -73,7 +52,7 @@ class ClickHouse:
         dsn: str | Callable[[], str],
         telemetry: Telemetry,
         *,
-        writer: str = "",
+        writer: str | Callable[[], str] = "",
         strategy: str = "",
         timeout: float = 30.0,
         ca_file: str | None = None,
@@ -89,6 +68,7 @@ class ClickHouse:
         self._timeout = timeout
         self._ca_file = ca_file
         self._connection: Connection | None = None
+        self._best = OTLP  # what every server that was met could do
 
     def open(self) -> None:
         """Connect and bring the tables into being. Raises Unreachable or Refused."""
@@ -103,14 +83,18 @@ class ClickHouse:
         """Insert one group. Raises Unreachable (try again) or Refused (never again)."""
         try:
             connection = self._connected()
-            for insert in self._inserts(frames):
-                connection.insert(insert)
+            for insert in self._inserts().of(frames):
+                _write(connection, insert)
                 table = insert.table.removesuffix("_otlp")  # where the rows end up
                 self._telemetry.clickhouse_rows.add(insert.rows, self.name, table)
         except Unreachable as error:
             self._reconsider(error)
             raise
         return Delivered(sum(frame.items for frame in frames))
+
+    def _inserts(self) -> Inserts:
+        writer = self._writer if isinstance(self._writer, str) else self._writer()
+        return Inserts(writer, self._best, self._strategy)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -137,7 +121,12 @@ class ClickHouse:
             dsn = self._dsn if isinstance(self._dsn, str) else self._dsn()
         except StartError as error:
             raise Unreachable(str(error)) from error
-        return Connection(parse_dsn(dsn), self._timeout, self._ca_file)
+        connection = Connection(parse_dsn(dsn), self._timeout, self._ca_file)
+        # Only ever towards native: an insert whose answer was lost while its server was upgraded is
+        # tried again with the same bytes and the same token.
+        if strategy_for(connection.version) == NATIVE:
+            self._best = NATIVE
+        return connection
 
     def _reconsider(self, error: Unreachable) -> None:
         """Connect anew, and look at the tables again, if that may help."""
@@ -146,73 +135,16 @@ class ClickHouse:
         if error.reason in _RECONNECT:
             self.close()
 
-    # --- frames to inserts --------------------------------------------------------------------
 
-    def _inserts(self, frames: Sequence[Frame]) -> Iterator[Insert]:
-        try:
-            match frames[0].signal:
-                case signal if signal == TRACES:
-                    yield from self._span_inserts(frames)
-                case signal if signal == CALL_ROWS:
-                    calls = [call for frame in frames for call in decode_calls(frame.body)]
-                    yield from self._call_inserts(frames, calls)
-                case _:
-                    totals = [total for frame in frames for total in decode_totals(frame.body)]
-                    if totals:
-                        columns = rows.totals_block(totals)
-                        yield self._rows_insert("trace_totals_parts", columns, frames)
-        except (ValueError, Undecodable) as error:
-            raise Refused(f"a record can't become a row: {error}", "unreadable") from error
-
-    def _span_inserts(self, frames: Sequence[Frame]) -> Iterator[Insert]:
-        if frames[0].flags & SOLO:
-            raise Refused("the spans can't be decoded to the last attribute", "unreadable")
-        calls = [call for frame in frames for call in decode_calls(frame.calls)]
-        yield from self._call_inserts(frames, calls)
-        if any(frame.items for frame in frames):
-            yield self._traces_insert(frames)
-
-    def _call_inserts(self, frames: Sequence[Frame], calls: list[LlmCall]) -> Iterator[Insert]:
-        if stored := rows.stored(calls):
-            yield self._rows_insert("llm_calls", rows.call_block(stored), frames)
-
-    def _traces_insert(self, frames: Sequence[Frame]) -> Insert:
-        requests = [frame.body for frame in frames]
-        spans = sum(frame.items for frame in frames)
-        if self._way(requests[0], spans) == NATIVE:
-            body = block(requests)
-            token = self._token(frames, body)
-            return Insert("otel_traces", schema.TRACE_COLUMNS, spans, body, "Native", token)
-        size = sum(map(len, requests))
-        body = b"".join([varint(size), *requests])  # joined requests are a request
-        token = self._token(frames, body)
-        return Insert("otel_traces_otlp", None, spans, body, "ProtobufList", token, _OTLP_SETTINGS)
-
-    def _way(self, request: bytes, spans: int) -> str:
-        """All requests of a group are of one lane, so the first speaks for all."""
-        if nested(request):
-            return NATIVE
-        if self._strategy:
-            return self._strategy
-        return NATIVE if spans < _FEW else strategy_for(self._connected().version)
-
-    def _rows_insert(self, table: str, columns: Block, frames: Sequence[Frame]) -> Insert:
-        body = columns.encode()
-        token = self._token(frames, body)
-        return Insert(table, columns.columns, columns.rows, body, "Native", token)
-
-    def _token(self, frames: Sequence[Frame], body: bytes) -> str:
-        digest = sha256(body).hexdigest()[:32]
-        return f"{self._writer}:{frames[0].seq}-{frames[-1].seq}:{digest}"
-
-
-def strategy_for(version: str) -> str:
-    """The way that a server of this version takes: otlp from 25.6 on, native if it is odd."""
-    parts = version.split(".")
+def _write(connection: Connection, insert: Insert) -> None:
+    """A block of too many days was refused as a whole, so its parts double nothing."""
     try:
-        return OTLP if (int(parts[0]), int(parts[1])) >= _OTLP_SINCE else NATIVE
-    except (ValueError, IndexError):
-        return NATIVE
+        connection.insert(insert)
+    except Refused as refusal:
+        if refusal.reason != TOO_MANY_PARTITIONS or insert.by_days is None:
+            raise
+        for part in insert.by_days():
+            connection.insert(part)
 
 
 _Lane = tuple[str, int, bool]

@@ -11,10 +11,10 @@ from typing import Any
 
 from costspan.model import WITNESS, Charge, LlmCall, Tally, TraceTotals
 from costspan.wire import native
+from costspan.wire.block import LAST_INSTANT
 from costspan.wire.native import Block
 
 _MAX_COUNT = 2**64 - 1
-_LAST_INSTANT = 4_102_444_800 * 10**9  # as in wire/block.py: what a DateTime can carry
 _KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
 _CODES = ("Unset", "Ok", "Error")
 _TIME = "DateTime64(9)"
@@ -215,7 +215,7 @@ def _name(names: tuple[str, ...], number: int) -> str:
 
 
 def _instants(values: Sequence[int]) -> bytes:
-    return native.signed([min(value, _LAST_INSTANT) for value in values])
+    return native.signed([min(value, LAST_INSTANT) for value in values])
 
 
 def _counts(usage: Mapping[str, Any]) -> dict[str, int]:

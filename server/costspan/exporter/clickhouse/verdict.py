@@ -30,6 +30,7 @@ _TOO_MANY_PARTS = 252
 SCHEMA_DRIFT = "schema_drift"
 UNREACHABLE = "unreachable"
 LOGIN = "login"
+TOO_MANY_PARTITIONS = "too_many_partitions"
 
 
 def verdict(code: int | None, text: str) -> CostspanError:
@@ -40,7 +41,7 @@ def verdict(code: int | None, text: str) -> CostspanError:
     if code is None:
         return Unreachable(text, reason=UNREACHABLE)
     if code == _TOO_MANY_PARTS and "Too many partitions" in text:
-        return Refused(text, "too_many_partitions")
+        return Refused(text, TOO_MANY_PARTITIONS)
     if code in _POISON:
         return Refused(text, _POISON[code])
     if code in _DRIFT:

@@ -1,7 +1,8 @@
 """What the answer itself says, where an emitter passes it on whole. No attribute is named here.
 
 OpenInference has no keys for the id of a response, for the tier and the speed that served it, and
-for how long Anthropic keeps what was written to its cache: they stand in the provider's JSON.
+for how long Anthropic keeps what was written to its cache: they stand in the provider's JSON. So
+does Anthropic's own count of the input, which tells how MLflow made another of it.
 Only an answer of the providers' own making is read, by its id: a model may be asked for JSON that
 looks like one.
 """
@@ -14,7 +15,8 @@ from costspan.dialect import table
 from costspan.dialect.values import MOST_TEXT, response_id
 
 _LONGEST = 256 * 1024  # characters; decoding a longer one would hold up the line
-_PRICED = ('"service_tier"', '"ephemeral_1h_input_tokens"')
+_PRICED = ('"service_tier"', '"ephemeral_1h_input_tokens"', '"cache_read_input_tokens"')
+_ANTHROPIC = "msg_"
 
 
 class _Writes(msgspec.Struct, frozen=True):
@@ -29,6 +31,7 @@ class _Usage(msgspec.Struct, frozen=True):
     service_tier: str | None = None
     speed: str | None = None
     inference_geo: str | None = None
+    input_tokens: int | None = None
     cache_creation: _Writes | None = None
 
 
@@ -60,6 +63,8 @@ def read(body: str) -> dict[str, str]:
         table.SPEED: usage.speed,
         table.GEO: usage.inference_geo,
     }
+    if usage.input_tokens is not None and usage.input_tokens >= 0 and known.startswith(_ANTHROPIC):
+        said[table.RAW_INPUT] = str(usage.input_tokens)
     said |= {meaning: text[:MOST_TEXT] for meaning, text in stated.items() if text}
     if usage.cache_creation and usage.cache_creation.ephemeral_1h_input_tokens > 0:
         said[table.CACHE_WRITE_1H] = str(usage.cache_creation.ephemeral_1h_input_tokens)

@@ -8,7 +8,7 @@ its scope, version and provider; only what the numbers themselves prove goes bef
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import lru_cache
 
 from costspan.dialect.layout import DIALECTS
@@ -44,7 +44,7 @@ def _candidates(scope: str, version: str, provider: str) -> tuple[Known, ...]:
         for row in dialect.emitters:
             if _fits(row, scope, version, provider):
                 fitting.append((dialect.name, row))
-                if not (row.model or row.span):
+                if not (row.model or row.span or row.key):
                     return tuple(fitting)
     return tuple(fitting)
 
@@ -58,11 +58,16 @@ def _fits(row: Emitter, scope: str, version: str, provider: str) -> bool:
     )
 
 
-def emitter(scope: tuple[str, str], provider: str, model: str, span: str) -> Known | None:
-    """Who made the span, if that is a library whose source is known. `provider` is canonical."""
+def emitter(
+    scope: tuple[str, str], provider: str, model: str, span: str, keys: Container[str] = ()
+) -> Known | None:
+    """Who made the span, if that is a library whose source is known. `provider` is canonical.
+
+    `keys`: of the span's attributes.
+    """
     for known in _candidates(scope[0], scope[1], provider):
         row = known[1]
-        if row.model in model and span.startswith(row.span):
+        if row.model in model and span.startswith(row.span) and (not row.key or row.key in keys):
             return known
     return None
 

@@ -136,7 +136,6 @@ _EMITTERS = (
         version=r"(0\.|1\.[0-3]\.|1\.4\.[01]).*",
         providers=("anthropic",),
     ),
-    Emitter("gcp.vertex.agent", INCLUSIVE),  # Google ADK 2.13
     # Foreign conventions that write the official keys: the official meaning is not theirs.
     Emitter("agent_framework", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 1.23
     Emitter("agent_framework", INCLUSIVE),
@@ -194,7 +193,7 @@ _FAMILIAR = (
 )
 
 _MARKERS = (
-    b".usage.",  # gen_ai.usage.*; llm., ai., anthropic., ...
+    b".usage",  # gen_ai.usage.*; llm., ai., anthropic., ...; langfuse.observation.usage_details
     # gen_ai.request.model and gen_ai.response.*: calls that failed, or ended without ever stating
     # their usage. No convention lets a model call go without its model.
     b"gen_ai.re",

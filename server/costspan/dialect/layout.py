@@ -11,17 +11,24 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from costspan.dialect import documents
+from costspan.dialect.agentops import AGENTOPS
 from costspan.dialect.cache import GATEWAYS
 from costspan.dialect.dimensions import Dimensions
 from costspan.dialect.genai import GENAI
+from costspan.dialect.google_adk import GOOGLE_ADK
+from costspan.dialect.langfuse import LANGFUSE
 from costspan.dialect.langsmith import LANGSMITH
 from costspan.dialect.litellm import LITELLM
+from costspan.dialect.mlflow import MLFLOW
 from costspan.dialect.names import NAMES
 from costspan.dialect.openinference import OPENINFERENCE
 from costspan.dialect.openlit import OPENLIT
 from costspan.dialect.openllmetry import OPENLLMETRY
 from costspan.dialect.pydantic_ai import PYDANTIC_AI
+from costspan.dialect.strands import STRANDS
 from costspan.dialect.table import (
+    APART_INPUT,
+    APART_OUTPUT,
     ENTITY_KIND,
     INPUT,
     OPERATION,
@@ -45,9 +52,14 @@ DIALECTS: tuple[Dialect, ...] = (
     PYDANTIC_AI,
     LITELLM,
     OPENLIT,
+    GOOGLE_ADK,
+    STRANDS,
+    AGENTOPS,
     OPENLLMETRY,
     OPENINFERENCE,
     VERCEL,
+    LANGFUSE,
+    MLFLOW,
 )
 """In order of precedence: the first that says something about a meaning is believed."""
 
@@ -96,8 +108,8 @@ _RECOMMENDED: Mapping[str, Keys] = {
     "gen_ai.provider.name": TEXTS[PROVIDER],
     "gen_ai.request.model": TEXTS[REQUEST_MODEL],
     "gen_ai.response.model": TEXTS[RESPONSE_MODEL],
-    "gen_ai.usage.input_tokens": COUNTS[INPUT],
-    "gen_ai.usage.output_tokens": COUNTS[OUTPUT],
+    "gen_ai.usage.input_tokens": COUNTS[INPUT] + COUNTS[APART_INPUT],
+    "gen_ai.usage.output_tokens": COUNTS[OUTPUT] + COUNTS[APART_OUTPUT],
 }
 
 

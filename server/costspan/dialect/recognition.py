@@ -154,7 +154,7 @@ def _call(
     get = said.get
     served_by = provider(get(table.PROVIDER, ""), get(table.SERVER, ""))
     asked, answered = get(table.REQUEST_MODEL, ""), get(table.RESPONSE_MODEL, "")
-    known = emitter(hit.scope, served_by, answered or asked, hit.name)
+    known = emitter(hit.scope, served_by, answered or asked, hit.name, hit.values)
     if found.home:
         known = _at_home(hit, found.home, said, served_by) or known
     counts, (buckets, convention, decided_by), invalid = _count(found, hit.values, known, said)
@@ -202,7 +202,7 @@ def _at_home(hit: Hit, home: str, said: Mapping[str, str], served_by: str) -> Kn
     get = said.get
     model = get(table.RESPONSE_MODEL) or get(table.REQUEST_MODEL, "")
     scope = (home, hit.scope[1] or get(table.LIBRARY, ""))
-    return emitter(scope, served_by, model, hit.name)
+    return emitter(scope, served_by, model, hit.name, hit.values)
 
 
 def _gateway(hit: Hit, found: Layout, said: Mapping[str, str], counts: Mapping[str, int]) -> str:
@@ -222,10 +222,13 @@ def _count(
 ) -> tuple[Mapping[str, int], Usage, str]:
     """(what the span states, what that means, why it is nonsense).
 
-    Of the tokens written to a cache, the answer itself may say how many stay for an hour.
+    Of the tokens written to a cache, the answer itself may say how many stay for an hour; and what
+    its API calls the input.
     """
     try:
         counts = read(found.counts, values)
+        if table.RAW_INPUT in said:
+            counts.setdefault(table.RAW_INPUT, int(said[table.RAW_INPUT]))
         if table.CACHE_WRITE_1H in said:
             hour = int(said[table.CACHE_WRITE_1H])
             if hour <= counts.get(table.CACHE_WRITE, 0):

@@ -25,6 +25,8 @@ STEP_INPUT = "step_input"  # billed by steps inside the call, outside its totals
 STEP_OUTPUT = "step_output"
 FRESH = "fresh"  # input that no cache served, where it is counted as such beside the other parts
 RAW_INPUT = "raw_input"  # input in the words of an API that counts the uncached rest
+APART_INPUT = "apart_input"  # input that holds nothing of the other counts, whatever they are
+APART_OUTPUT = "apart_output"  # the same of output: no reasoning, no audio
 
 # --- meanings of texts ---------------------------------------------------------------------------
 OPERATION = "operation"
@@ -65,7 +67,7 @@ EXCLUSIVE = "exclusive"  # input is the uncached rest
 
 INSIDE = "inside"  # output contains reasoning
 BESIDE = "beside"  # it does not, reasoning has a count of its own
-IN_TOTAL = "in_total"  # it does not, and only the provider's total shows it
+IN_TOTAL = "in_total"  # it does not, and the provider's total shows it, if that is told
 
 Keys = Mapping[str, tuple[str, ...]]
 """Meaning to attribute keys, newest first. `attribute#/member` is a place in a JSON document."""
@@ -83,6 +85,7 @@ class Emitter(NamedTuple):
     providers: tuple[str, ...] = ()  # canonical names
     model: str = ""  # a part of the model's name
     span: str = ""  # how the span's name begins
+    key: str = ""  # an attribute that only these spans of the scope have
     reasoning: str = INSIDE
     certain: bool = False  # its counts can't be of the other kind: a contradiction is nonsense
     cumulative: str = ""  # role of its spans whose usage contains that of the ones before

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from costspan.dialect.convention import DISJOINT, counting, stated
 from costspan.dialect.layout import Meanings
 from costspan.dialect.table import (
+    APART_INPUT,
+    APART_OUTPUT,
     AUDIO_INPUT,
     AUDIO_OUTPUT,
     BESIDE,
@@ -58,6 +60,8 @@ def read(found: Meanings, values: Mapping[str, Value]) -> dict[str, int]:
             counts[meaning] = tokens
     if FRESH in counts:
         _add_unstated_write(counts)
+    elif APART_INPUT in counts or APART_OUTPUT in counts:
+        _join(counts)
     return counts
 
 
@@ -67,6 +71,18 @@ def _add_unstated_write(counts: dict[str, int]) -> None:
         rest = counts[INPUT] - counts[FRESH] - counts[CACHE_READ]
         if rest > 0:
             counts[CACHE_WRITE] = rest
+
+
+def _join(counts: dict[str, int]) -> None:
+    """Counts that hold nothing of each other, as those that contain their parts; told ones stay."""
+    get = counts.get
+    if APART_INPUT in counts and INPUT not in counts:
+        counts[FRESH] = counts[APART_INPUT] + get(AUDIO_INPUT, 0) + get(IMAGE_INPUT, 0)
+    if APART_OUTPUT in counts and OUTPUT not in counts:
+        parts = (APART_OUTPUT, REASONING, AUDIO_OUTPUT, IMAGE_OUTPUT)
+        counts[OUTPUT] = sum(get(part, 0) for part in parts)
+    counts.pop(APART_INPUT, None)
+    counts.pop(APART_OUTPUT, None)
 
 
 def _first(keys: tuple[str, ...], values: Mapping[str, Value]) -> int | None:
@@ -165,6 +181,8 @@ def _with_reasoning(
 ) -> tuple[int, int]:
     """The same for an output that leaves reasoning out."""
     if emitter is not None and emitter.reasoning == IN_TOTAL and OUTPUT in counts:
+        if TOTAL not in counts:
+            return output + reasoning, reasoning
         hidden = counts.get(TOTAL, 0) - counts.get(INPUT, 0) - output
         if hidden > 0:
             return output + hidden, max(reasoning, hidden)

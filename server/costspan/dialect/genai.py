@@ -139,7 +139,6 @@ _EMITTERS = (
     # Foreign conventions that write the official keys: the official meaning is not theirs.
     Emitter("agent_framework", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 1.23
     Emitter("agent_framework", INCLUSIVE),
-    Emitter("opentelemetry.instrumentation.ag2", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 1.2.1
     # Spring AI. The scope's version is Spring Boot's: 1.0 and 1.1 run on its 3, and each call of
     # their tool loop reports the sum so far (UsageCalculator.getCumulativeUsage); 2.0 is on its 4.
     Emitter(_SPRING, EXCLUSIVE, r"3\..*", providers=_RAW_ANTHROPIC, cumulative=LEAF),

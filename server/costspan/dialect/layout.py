@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from costspan.dialect import documents
+from costspan.dialect.ag2 import AG2
 from costspan.dialect.agentops import AGENTOPS
 from costspan.dialect.cache import GATEWAYS
 from costspan.dialect.dimensions import Dimensions
@@ -49,6 +50,7 @@ from costspan.model import OTHER, Value
 DIALECTS: tuple[Dialect, ...] = (
     LANGSMITH,  # what it writes under GenAI's names for operation and provider is a guess
     GENAI,
+    AG2,
     PYDANTIC_AI,
     LITELLM,
     OPENLIT,

@@ -8,6 +8,7 @@ behind it, by the agent span that adds up its children. One of them is billed:
 - a leaf whose tokens are contained in what is billed below it says it a second time: `covered`;
 - an aggregate bills only if nothing below it was: `fallback`, the innermost first;
 - of a running sum the last record bills, since it contains the others: those are `cumulative`;
+- what keeps books beside the calls repeats them (`accounts.py`);
 - token counters and what another costspan metered never bill.
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from costspan.ledger.accounts import repeated
 from costspan.ledger.doubles import Doubles, told_twice
 from costspan.ledger.forest import ROOT, Forest
 from costspan.ledger.held import Below
@@ -82,6 +84,8 @@ def bill(forest: Forest, known: Known = Known()) -> Bills:  # noqa: B008  (immut
             target[host] = target[host].merged(under) if host in target else under
     for span_id, under in below.items():  # carried over, and still nothing above it has arrived
         left[span_id] = left[span_id].merged(under) if span_id in left else under
+    accounts = repeated((one for one, reason in reasons.items() if reason in BILLED), forest)
+    reasons |= dict.fromkeys(accounts, COVERED)
     reasons |= _fallbacks(forest, reasons)
     known = _left(forest, known, reasons, left, doubles)
     return Bills(reasons, known, doubles.winner, frozenset(flags))

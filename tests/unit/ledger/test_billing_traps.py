@@ -14,7 +14,16 @@ import pytest
 from costspan.ledger.billing import bill
 from costspan.ledger.forest import plant
 from costspan.ledger.rollup import Rollup, rollup
-from costspan.model import AGGREGATE, CUMULATIVE, TOKEN_COUNTER, WITNESS, Charge, LlmCall, Value
+from costspan.model import (
+    AGGREGATE,
+    CUMULATIVE,
+    LEAF,
+    TOKEN_COUNTER,
+    WITNESS,
+    Charge,
+    LlmCall,
+    Value,
+)
 from hits import call_of
 from ledger_samples import Span, calls, ident, record, span
 
@@ -411,6 +420,103 @@ def test_a_silent_call_is_not_what_a_tool_below_it_spends() -> None:
         span(3, 2, start=2, end=7, call=call(500, 50)),
     )
     assert reasons(rolled) == ["no_usage", "leaf"]
+
+
+# --- T6: AG2's accounts, which stand beside the calls ---------------------------------------------
+
+AG2 = "opentelemetry.instrumentation.ag2"
+
+
+def ag2(tokens_in: int = 100, tokens_out: int = 10, **said: Any) -> LlmCall:
+    return call(tokens_in, tokens_out, scope_name=AG2, **said)
+
+
+def account(operation: str, tokens_in: int = 100, tokens_out: int = 10) -> LlmCall:
+    role = LEAF if operation == "compaction" else AGGREGATE
+    return ag2(tokens_in, tokens_out, operation=operation, role=role, kind=1)
+
+
+def test_t6_the_account_of_a_call_repeats_the_call_beside_it() -> None:
+    rolled = roll(
+        span(1, end=9, call=agent(agent="lead")),
+        span(2, 1, end=2, call=ag2()),
+        span(3, 1, start=2, end=2, call=account("model_call")),
+        span(4, 1, start=3, end=5, call=ag2()),
+        span(5, 1, start=5, end=5, call=account("model_call")),
+    )
+    assert reasons(rolled) == ["leaf", "covered", "leaf", "covered"]
+
+
+def test_t9_accounts_of_a_live_session_are_all_that_tells_of_its_calls() -> None:
+    rolled = roll(
+        span(1, end=9, call=agent(agent="lead")),
+        span(2, 1, start=2, end=2, call=account("model_call")),
+        span(3, 1, start=5, end=5, call=account("model_call")),
+    )
+    assert reasons(rolled) == ["fallback", "fallback"]
+
+
+@pytest.mark.parametrize(
+    ("spans", "why"),
+    [
+        ([], "fallback"),
+        ([span(5, 4, start=3, end=4, call=ag2(70, 7)), span(6, 4, end=5, call=ag2(30, 3))],
+         "covered"),
+        ([span(5, 4, start=3, end=4, call=call(100, 10, scope_name=OPENAI))], "covered"),
+        ([span(5, 4, start=3, end=4, call=ag2(20, 2))], "fallback"),
+    ],
+    ids=["no spans", "spans of its own", "spans of an SDK", "less"],
+)  # fmt: skip
+def test_t9_the_account_of_a_sub_agent_bills_if_nothing_else_tells(
+    spans: list[Span], why: str
+) -> None:
+    """It hangs below the turn that asked for it, beside the tool that runs it."""
+    rolled = roll(
+        span(1, end=9, call=agent(agent="lead")),
+        span(2, 1, end=2, call=ag2(100, 10)),  # the turn's own call is not the sub-agent's
+        span(3, 1, start=3, end=6),
+        span(4, 3, start=3, end=6, call=agent(agent="worker")),
+        span(9, 1, start=6, end=6, call=account("subtask")),
+        *spans,
+    )
+    assert rolled.decisions[ident(9)].reason == why
+
+
+def test_t9_sub_agents_of_sub_agents_are_told_of_once() -> None:
+    """What the innermost, which has no spans, spent is a part of what the one around it did."""
+    rolled = roll(
+        span(1, end=9, call=agent(agent="lead")),
+        span(2, 1, start=1, end=8),
+        span(3, 2, start=1, end=8, call=agent(agent="worker")),
+        span(4, 3, start=1, end=2, call=ag2(100, 10)),
+        span(5, 3, start=2, end=4),
+        span(6, 3, start=4, end=4, call=account("subtask", 50, 5)),
+        span(7, 1, start=8, end=8, call=account("subtask", 150, 15)),
+    )
+    assert reasons(rolled) == ["leaf", "fallback", "covered"]
+    assert usage(rolled) == {"input": 150, "output": 15}
+
+
+def test_t9_of_two_sub_agents_one_branch_covers_one() -> None:
+    rolled = roll(
+        span(1, end=9, call=agent(agent="lead")),
+        span(2, 1, start=1, end=4),
+        span(3, 2, start=1, end=3, call=ag2(100, 10)),
+        span(4, 1, start=1, end=4),
+        span(5, 1, start=4, end=4, call=account("subtask")),
+        span(6, 1, start=4, end=4, call=account("subtask")),
+    )
+    assert sorted(reasons(rolled)) == ["covered", "fallback", "leaf"]
+
+
+def test_t4_upkeep_that_an_sdk_tells_of_too_is_one_call() -> None:
+    rolled = roll(
+        span(1, end=9, call=agent(agent="lead")),
+        span(2, 1, end=2, call=call(100, 10, scope_name=ANTHROPIC)),
+        span(3, 1, start=2, end=2, call=account("compaction")),
+        span(4, 1, start=4, end=4, call=account("compaction")),
+    )
+    assert reasons(rolled) == ["leaf", "covered", "leaf"]
 
 
 # --- T7: running sums ----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from http.client import (
     HTTPConnection,
     HTTPException,
     HTTPSConnection,
+    IncompleteRead,
     RemoteDisconnected,
 )
 from typing import NamedTuple
@@ -120,6 +121,10 @@ class OtlpHttp:
         self._connection.request("POST", path, body=body, headers=headers)
         response = self._connection.getresponse()
         content = response.read(_MAX_ANSWER_BYTES)
+        if response.length and len(content) < _MAX_ANSWER_BYTES:
+            # http.client says so only where no length is given to `read`. What was lost may have
+            # said "rejected", and whoever dies while answering may have lost the spans too.
+            raise IncompleteRead(content, response.length)
         self._fresh = False
         if response.will_close or not response.isclosed():
             self._hang_up()

@@ -17,6 +17,7 @@ from costspan.exporter.destination import Delivered, Destination
 from costspan.exporter.otlp import OtlpGrpc, OtlpHttp
 from costspan.model import LOGS, METRICS, SOLO, TRACES, Frame
 from costspan.testing import MemoryDestination
+from integration.fault_proxy import Fault, FaultProxy
 
 Peer = peers.GrpcPeer | peers.HttpPeer
 Make = Callable[..., OtlpGrpc | OtlpHttp]
@@ -151,6 +152,16 @@ def test_a_peer_that_hangs_is_given_up_after_the_timeout(make: Make, peer: Peer)
     with pytest.raises(Unreachable) as caught:
         make(timeout=0.2).deliver([frame()])
     assert caught.value.reason == "deadline_exceeded"
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET, Fault.CUT])
+def test_an_answer_that_breaks_off_is_no_success(make: Make, peer: Peer, fault: Fault) -> None:
+    """Not even if its head says 200: what is missing may have said what was rejected."""
+    with FaultProxy(peer.port) as proxy:
+        proxy.ail(fault)
+        with pytest.raises(Unreachable):
+            make(f"http://{proxy.endpoint}").deliver([frame()])
+    assert proxy.hits[fault] >= 1
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "costspan.invalid:4317"])

@@ -201,6 +201,40 @@ class Tally(msgspec.Struct, array_like=True):
     usage: dict[str, int] = {}
 
 
+class TransactionTotals(msgspec.Struct, array_like=True):
+    """What one entry span of a trace set off: see `ledger.places`. Sums of billed calls only."""
+
+    span_id: bytes  # of the entry span; b"" = all that go beyond the number that is told apart
+    service: str  # the entry span's, if it carries a record, else of the earliest call
+    name: str  # "" unless the entry span carries a record
+    start_ns: int
+    end_ns: int
+    calls: int
+    unpriced_calls: int
+    cost: str  # attos
+    list_cost: str  # attos
+    effective_cost: str  # attos
+    cache_savings: str  # attos
+    error_cost: str  # attos
+    usage: dict[str, int]
+
+
+class BranchTotals(msgspec.Struct, array_like=True):
+    """A span with billed calls below it, and what it costs with all of them."""
+
+    span_id: bytes
+    parent_span_id: bytes
+    name: str  # "" unless the span carries a record
+    agent: str  # whose it is, "" if that is not known
+    depth: int  # 0 = nothing is above it
+    preorder: int  # from 1: parents first, siblings by start, then by id
+    own_cost: str  # attos
+    cost: str  # attos, with all below
+    calls: int
+    input_tokens: int
+    output_tokens: int
+
+
 class TraceTotals(msgspec.Struct, array_like=True):
     """One cumulative snapshot of a trace by one writer; a newer version replaces an older one."""
 
@@ -235,6 +269,12 @@ class TraceTotals(msgspec.Struct, array_like=True):
     flags: tuple[str, ...] = ()  # those of a Rollup
     effective_cost: str = ""  # attos, as Charge.effective_total: "" = cost
     dimensions: dict[str, str] = {}
+    by: dict[str, dict[str, Tally]] = {}  # further facets (tool, dimension.team, ...) -> value
+    agents: dict[str, Tally] = {}  # what each agent set off; these overlap
+    transactions: tuple[TransactionTotals, ...] = ()  # together they are the trace
+    branches: tuple[BranchTotals, ...] = ()  # inner spans only; the topmost if there are too many
+    retries: int = 0  # calls that failed and were made again
+    retry_cost: str = "0"  # attos
 
 
 # --- the journal ---------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
-"""What every span of a trace costs with all that is below it. Pure; iterative, for deep chains.
+"""What a span of a trace costs with all that is below it. Pure; iterative, for deep chains.
 
-Only spans with a billed call at or below them are branches; the others cost nothing.
+A branch is a span with billed calls below it. A call with none is a leaf: it costs what it costs.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from costspan.ledger.forest import Forest
+from costspan.ledger.forest import Forest, Node
 from costspan.ledger.likeness import tokens
 from costspan.model import Identity, LlmCall
 
@@ -18,9 +18,8 @@ class Branch:
 
     __slots__ = (
         "calls",  # billed ones
-        "children",  # branches directly below
         "cost",  # own_cost and that of everything below
-        "depth",  # 0 = nothing is above it
+        "depth",  # branches above it
         "input_tokens",
         "output_tokens",
         "own_cost",
@@ -32,13 +31,15 @@ class Branch:
     def __init__(self, span_id: bytes, parent: bytes) -> None:
         self.span_id, self.parent = span_id, parent
         self.own_cost = self.cost = self.calls = self.input_tokens = self.output_tokens = 0
-        self.children = self.depth = self.preorder = 0
+        self.depth = self.preorder = 0
 
     def bill(self, call: LlmCall) -> None:
-        """It is this call. A cost that is not known adds nothing."""
-        self.own_cost = self.cost = call.charge.attos or 0
-        self.input_tokens, self.output_tokens = tokens(call)
-        self.calls = 1
+        """Add a call. A cost that is not known adds nothing."""
+        spent = tokens(call)
+        self.cost += call.charge.attos or 0
+        self.input_tokens += spent[0]
+        self.output_tokens += spent[1]
+        self.calls += 1
 
     def add(self, other: Branch) -> None:
         self.cost += other.cost
@@ -52,8 +53,8 @@ def branches(forest: Forest, billed: Mapping[bytes, LlmCall]) -> dict[bytes, Bra
     found: dict[bytes, Branch] = {}
     below: dict[bytes, list[Branch]] = {}
     links = forest.links
-    for call_id, call in billed.items():
-        span_id = call_id
+    for call_id in billed:
+        span_id = links[call_id]
         while span_id in links and span_id not in found:
             parent = links[span_id]
             branch = found[span_id] = Branch(span_id, parent)
@@ -62,8 +63,13 @@ def branches(forest: Forest, billed: Mapping[bytes, LlmCall]) -> dict[bytes, Bra
             else:
                 below[parent] = [branch]
             span_id = parent
-        found[call_id].bill(call)
-    ordered = _in_preorder(found, below, forest.starts)
+    for call_id, call in billed.items():
+        if call_id in found:
+            found[call_id].own_cost = call.charge.attos or 0
+        place = call_id if call_id in found else links[call_id]
+        if place in found:  # else nothing is above it
+            found[place].bill(call)
+    ordered = _in_preorder(found, below, forest.nodes)
     for branch in reversed(ordered):  # every one comes after all that is below it
         above = found.get(branch.parent)
         if above is not None:
@@ -72,12 +78,15 @@ def branches(forest: Forest, billed: Mapping[bytes, LlmCall]) -> dict[bytes, Bra
 
 
 def by_agent(
-    forest: Forest, identities: Mapping[bytes, Identity], found: Mapping[bytes, Branch]
+    forest: Forest,
+    billed: Mapping[bytes, LlmCall],
+    identities: Mapping[bytes, Identity],
+    found: Mapping[bytes, Branch],
 ) -> dict[str, Branch]:
-    """What each agent set off: the branches of its outermost spans, added up.
+    """What each agent set off: its outermost spans, with all that is below them, added up.
 
     So A that calls B that calls A counts once for A. What B spent is in A's sum and in its own:
-    these overlap, and do not add up to the trace.
+    these overlap, and do not add up to the trace. `identities`: of every record, its gaps filled.
     """
     if not any(who.agent for who in identities.values()):
         return {}
@@ -93,22 +102,24 @@ def by_agent(
         if not enters:
             on_path[agent] -= 1
             continue
-        if agent and not on_path[agent] and span_id in found:
-            spent.setdefault(agent, Branch(b"", b"")).add(found[span_id])
+        if agent and not on_path[agent]:
+            sum_ = spent.setdefault(agent, Branch(b"", b""))
+            if span_id in found:
+                sum_.add(found[span_id])
+            elif span_id in billed:
+                sum_.bill(billed[span_id])
         if span_id in below:
             on_path[agent] += 1
             stack.append((span_id, False))
             stack += [(child, True) for child in below[span_id]]
-    return spent
+    return {agent: sum_ for agent, sum_ in spent.items() if sum_.calls}
 
 
 def _in_preorder(
-    found: Mapping[bytes, Branch],
-    below: Mapping[bytes, list[Branch]],
-    starts: Mapping[bytes, int],
+    found: Mapping[bytes, Branch], below: Mapping[bytes, list[Branch]], nodes: Mapping[bytes, Node]
 ) -> list[Branch]:
     def last_first(group: Iterable[Branch]) -> list[Branch]:
-        return sorted(group, key=lambda one: (starts[one.span_id], one.span_id), reverse=True)
+        return sorted(group, key=lambda one: (nodes[one.span_id][2], one.span_id), reverse=True)
 
     stack: list[Branch] = []
     for parent, group in below.items():
@@ -122,7 +133,6 @@ def _in_preorder(
         branch.preorder = len(ordered)
         if branch.span_id in below:
             children = last_first(below[branch.span_id])
-            branch.children = len(children)
             for child in children:
                 child.depth = branch.depth + 1
             stack += children

@@ -47,7 +47,7 @@ class Forest(NamedTuple):
     end_ns: int  # the last
     cycles: int  # each cut at its smallest span id
     links: Mapping[bytes, bytes]  # every span, the calls included -> parent, without cycles
-    starts: Mapping[bytes, int]  # every span -> when it began
+    nodes: Mapping[bytes, Node]  # every span; of several copies the one that ended last
     entries: frozenset[bytes]  # where a process was entered: SERVER, CONSUMER, a remote parent
 
     def nearest(self, span_id: bytes) -> bytes:
@@ -83,7 +83,7 @@ def plant(calls: Iterable[LlmCall], nodes: Iterable[Node]) -> Forest:
         max(start_ns, max(ends, default=0)),  # clocks step back
         cycles,
         links,
-        dict(zip(ids, starts, strict=True)),
+        dict(zip(ids, rows, strict=True)),
         frozenset(row[0] for row in copies if row[5] in _ENTERED or row[4] & _REMOTE == _REMOTE),
     )
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from costspan.ledger.forest import span_key
 from costspan.ledger.graveyard import Graveyard
 from costspan.ledger.meter import Meter
-from costspan.ledger.rollup import Rollup, Stamp, totals
+from costspan.ledger.rollup import Rollup
+from costspan.ledger.snapshot import Stamp, totals
 from costspan.ledger.timers import (
     AMEND,
     EVICT_COUNT,

@@ -11,19 +11,16 @@ from typing import NamedTuple
 import msgspec
 
 from costspan.ledger.billing import BILLED, DUPLICATE, FALLBACK, Bills, Known, bill
-from costspan.ledger.branches import Branch, branches, by_agent
 from costspan.ledger.forest import ROOT, Forest, Node, plant
 from costspan.ledger.identity import of_trace, pooled, resolve
 from costspan.ledger.places import Places
-from costspan.ledger.sums import AGENT, MODEL, Placed, Sums, add_up, ordered
+from costspan.ledger.sums import Placed, Sums, add_up
 from costspan.model import (
     ALREADY_METERED,
     CUMULATIVE,
     WITNESS,
     Identity,
     LlmCall,
-    Tally,
-    TraceTotals,
 )
 
 
@@ -55,8 +52,8 @@ class Rollup(NamedTuple):
     total: Sums
     by: dict[str, dict[str, Sums]]  # a facet (MODEL, AGENT, ...) -> its value, "" if none -> sums
     transactions: dict[bytes, Sums]  # by entry span
-    branches: dict[bytes, Branch]  # spans with what is billed at or below them, in preorder
-    agents: dict[str, Branch]  # what each agent set off; these overlap
+    forest: Forest
+    identities: Mapping[bytes, Identity]  # of every record, gaps filled from those above
     spans: int
     errors: int
     start_ns: int
@@ -71,18 +68,6 @@ class Rollup(NamedTuple):
     left: Known  # for a later generation of the same trace
     counts: bool  # False: no span of it concerns us: none with usage, or all metered by another
     winner: Mapping[bytes, bytes]  # every record of a call that is told twice -> who bills it
-
-
-class Stamp(NamedTuple):
-    """What makes a roll-up one version of one row."""
-
-    trace_id: bytes
-    writer: str
-    generation: int
-    version: int
-    reason: str
-    grade: str
-    arrived_ns: int
 
 
 def rollup(
@@ -101,15 +86,14 @@ def rollup(
     decisions = _decisions(forest, bills, pooled(identities, bills.winner))
     billed = [held for held in decisions.values() if held.billed]
     grouped = add_up([Placed(held.call, held.identity, held.transaction) for held in billed])
-    found = branches(forest, {i: held.call for i, held in decisions.items() if held.billed})
     root = forest.calls.get(forest.root.span_id) if forest.root else None
     return Rollup(
         decisions=decisions,
         total=grouped.total,
         by=grouped.by,
         transactions=grouped.transactions,
-        branches=found,
-        agents=by_agent(forest, identities, found),
+        forest=forest,
+        identities=identities,
         spans=len(forest.links),
         errors=forest.errors,
         start_ns=forest.start_ns,
@@ -124,46 +108,6 @@ def rollup(
         counts=any(held.reason != ALREADY_METERED for held in decisions.values()),
         winner=bills.winner,
     )
-
-
-def totals(rolled: Rollup, stamp: Stamp) -> TraceTotals:
-    """The row of a trace. Equal roll-ups give equal rows, byte by byte."""
-    total, who = rolled.total, rolled.identity
-    return TraceTotals(
-        trace_id=stamp.trace_id,
-        writer=stamp.writer,
-        generation=stamp.generation,
-        version=stamp.version,
-        reason=stamp.reason,
-        grade=stamp.grade,
-        arrived_ns=stamp.arrived_ns,
-        start_ns=rolled.start_ns,
-        end_ns=rolled.end_ns,
-        service=rolled.service,
-        root_name=rolled.root_name,
-        spans=rolled.spans,
-        errors=rolled.errors,
-        llm_calls=total.calls,
-        unpriced_calls=total.unpriced,
-        cost=str(total.cost),
-        list_cost=str(total.list_cost),
-        cache_savings=str(total.savings),
-        error_cost=str(total.error_cost),
-        usage=ordered(total.usage),
-        by_model=_tallies(rolled.by[MODEL]),
-        by_agent=_tallies(rolled.by[AGENT]),
-        workflow=who.workflow,
-        user=who.user,
-        session=who.session,
-        conversation=who.conversation,
-        flags=rolled.flags,
-        effective_cost=str(total.effective_cost) if total.effective_cost != total.cost else "",
-        dimensions=dict(sorted(who.dimensions.items())),
-    )
-
-
-def _tallies(groups: Mapping[str, Sums]) -> dict[str, Tally]:
-    return {key: sums.tally() for key, sums in sorted(groups.items())}
 
 
 def _decisions(

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from costspan.ledger.rollup import Rollup, Stamp, rollup, totals
+from costspan.ledger.rollup import Rollup, rollup
+from costspan.ledger.snapshot import Stamp, totals
 from costspan.model import WITNESS, LlmCall
 from ledger_samples import Span, calls, ident, record, span
 

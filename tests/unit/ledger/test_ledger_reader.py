@@ -13,8 +13,9 @@ from costspan.journal.memory import DROP_OLDEST, MemoryJournal
 from costspan.ledger.ledger import Closing, LedgerSettings, TraceLedger
 from costspan.ledger.outbox import Outbox
 from costspan.ledger.reader import READER, LedgerReader
-from costspan.ledger.rollup import Stamp, rollup
-from costspan.ledger.rollup import totals as row_of
+from costspan.ledger.rollup import rollup
+from costspan.ledger.snapshot import Stamp
+from costspan.ledger.snapshot import totals as row_of
 from costspan.model import (
     CALL_ROWS,
     OWN,

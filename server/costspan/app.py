@@ -19,6 +19,8 @@ import threading
 import uuid
 from pathlib import Path
 
+from msgspec.structs import astuple
+
 from costspan import __version__
 from costspan.clock import Clock, SystemClock
 from costspan.config import (
@@ -28,12 +30,12 @@ from costspan.config import (
     OtlpGrpcExporter,
     OtlpHttpExporter,
 )
-from costspan.config.tree import Protocols
+from costspan.config.tree import ClientTls, Protocols
 from costspan.dialect import configured
 from costspan.exporter.destination import Destination
-from costspan.exporter.otlp import MAX_REQUEST_BYTES, OtlpGrpc, OtlpHttp
+from costspan.exporter.otlp import MAX_REQUEST_BYTES, Keepalive, OtlpGrpc, OtlpHttp, Tls
 from costspan.exporter.retry import RetryPolicy
-from costspan.exporter.runner import Runner
+from costspan.exporter.runner import Runner, join_all
 from costspan.journal.memory import BACKPRESSURE, DROP_OLDEST, MemoryJournal
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.ledger.reader import READER, LedgerReader
@@ -69,6 +71,7 @@ class Service:
 
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self._config = config
+        self._durable = bool(config.journal.directory)
         cost = config.processors.cost
         self._dimensions = configured(cost.dimensions, witnesses=cost.inherit_dimensions)
         self._clock = clock or SystemClock()
@@ -135,12 +138,13 @@ class Service:
         self.journal.close()
         for runner in self._runners:
             runner.drain(deadline)
-        left = sum(runner.join() for runner in self._runners)
+        left = join_all(self._runners)
         if self._web is not None:
             self._web.stop()
         if self._store is not None:
             self._store.stop()
-        _log.info("stopped; %d items were left undelivered", left)
+        where = "in the journal" if self._durable else "undelivered"
+        _log.info("stopped; %d items were left %s", left, where)
         return left
 
     def reload(self) -> None:
@@ -160,6 +164,7 @@ class Service:
             telemetry=self.telemetry,
             instance=self._instance,
             max_recv_bytes=protocols.grpc.max_recv_msg_size_mib << 20,
+            include_metadata=protocols.grpc.include_metadata,
         )
 
     def _http_receiver(self, protocols: Protocols) -> WebServer | None:
@@ -171,6 +176,7 @@ class Service:
             telemetry=self.telemetry,
             instance=self._instance,
             max_recv_bytes=protocols.http.max_request_body_size,
+            include_metadata=protocols.http.include_metadata,
         )
         return WebServer([(listen(str(protocols.http.endpoint), "OTLP/HTTP"), app)])
 
@@ -222,20 +228,22 @@ class Service:
                     name,
                     exporter.target,
                     insecure=exporter.insecure,
-                    ca_file=exporter.tls.ca_file,
+                    tls=_tls(exporter.tls),
                     headers=exporter.headers,
                     compression=exporter.compression,
                     timeout=exporter.timeout,
+                    keepalive=Keepalive(*astuple(exporter.keepalive)),
                     instance=self._instance,
                 )
             case OtlpHttpExporter():
                 return OtlpHttp(
                     name,
                     exporter.endpoint,
-                    ca_file=exporter.tls.ca_file,
+                    tls=_tls(exporter.tls),
                     headers=exporter.headers,
                     compression=exporter.compression,
                     timeout=exporter.timeout,
+                    idle_timeout=exporter.idle_conn_timeout,
                     instance=self._instance,
                 )
             case ClickHouseExporter():
@@ -274,9 +282,10 @@ class Service:
     def _runner(self, name: str, destination: Destination) -> Runner:
         exporter = self._config.exporters[name]
         retry, batch = exporter.retry_on_failure, exporter.sending_queue.batch
-        most = batch.max_size
+        most, consumers = batch.max_size, 1
         if not isinstance(exporter, ClickHouseExporter):
             most = min(most, MAX_REQUEST_BYTES)  # more would leave as one request and a sliver
+            consumers = exporter.sending_queue.num_consumers
         return Runner(
             destination,
             self.journal,
@@ -285,6 +294,8 @@ class Service:
             retry=RetryPolicy(retry.initial_interval, retry.max_interval, retry.multiplier),
             max_batch_bytes=most,
             linger=batch.flush_timeout,
+            consumers=consumers,
+            durable=self._durable,
         )
 
     # --- what it says of itself ---------------------------------------------------------------
@@ -313,6 +324,16 @@ class Service:
             _log.info("exporting to %s (%s)", name, ", ".join(sorted(destination.takes)))
         if not self._destinations:
             _log.warning("no exporter is configured: spans end here, only the metrics remain")
+
+
+def _tls(tls: ClientTls) -> Tls:
+    return Tls(
+        tls.ca_file,
+        tls.cert_file,
+        tls.key_file,
+        tls.insecure_skip_verify,
+        tls.server_name_override or "",
+    )
 
 
 def _prices_component(state: State) -> Component:

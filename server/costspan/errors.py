@@ -43,15 +43,27 @@ class Undecodable(Permanent):
 
 
 class TooLarge(Permanent):
-    """Above the size limit."""
+    """Above the size limit. `limit` is that limit in bytes if it is known, else 0."""
+
+    def __init__(self, message: str, limit: int = 0) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class Refused(Permanent):
-    """A destination refused for good; `reason` is a short closed label for the counter."""
+    """A destination refused for good; `reason` is a short closed label for the counter.
 
-    def __init__(self, message: str, reason: str = "refused") -> None:
+    `scope` says what the refusal is about: CONTENT, so that smaller requests may pass; SENDER, so
+    that nothing of the kind will; DOUBTFUL, content by its word, but a fault of the destination
+    sounds alike: it is asked a few times before it is believed.
+    """
+
+    CONTENT, SENDER, DOUBTFUL = "content", "sender", "doubtful"
+
+    def __init__(self, message: str, reason: str = "refused", scope: str = CONTENT) -> None:
         super().__init__(message)
         self.reason = reason
+        self.scope = scope
 
 
 class UnsupportedFormat(Permanent):

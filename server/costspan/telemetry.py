@@ -374,6 +374,12 @@ class Telemetry(Collector):
         "transport signal",
         "Uncompressed bytes of accepted requests.",
     )
+    headers_left_out = _family(
+        Counter,
+        "costspan_receiver_headers_left_out_total",
+        "transport",
+        "Headers named by include_metadata that were too long or too many to travel on.",
+    )
     unreadable_requests = _family(
         Counter,
         "costspan_unreadable_requests_total",

@@ -101,13 +101,13 @@ def test_gzip_changes_the_way_not_the_content(make: Make, peer: Peer) -> None:
 def test_partial_success_counts_what_was_rejected(make: Make, peer: Peer) -> None:
     peer.script = [peers.partial(3)]
 
-    assert make().deliver([frame(items=10)]) == Delivered(sent=7, rejected=3)
+    assert make().deliver([frame(items=10)]) == Delivered(7, 3, "not all of them")
 
 
 def test_a_partial_success_never_rejects_more_than_was_sent(make: Make, peer: Peer) -> None:
     peer.script = [peers.partial(99)]
 
-    assert make().deliver([frame(items=10)]) == Delivered(sent=0, rejected=10)
+    assert make().deliver([frame(items=10)])[:2] == (0, 10)
 
 
 def test_unavailable_is_retryable_and_the_next_delivery_goes_through(

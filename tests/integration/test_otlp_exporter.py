@@ -15,7 +15,7 @@ import peers
 from costspan.clock import SystemClock
 from costspan.exporter.otlp import OtlpGrpc, OtlpHttp
 from costspan.exporter.retry import RetryPolicy
-from costspan.exporter.runner import Runner
+from costspan.exporter.runner import Runner, join_all
 from costspan.journal.memory import MemoryJournal
 from costspan.model import LOGS, METRICS, SOLO, TRACES, Frame, ReaderSpec
 from costspan.receiver.admission import Admission
@@ -45,7 +45,7 @@ class Line:
 
     def drain(self, seconds: float = 5.0) -> int:
         self.runner.drain(self.clock.monotonic() + round(seconds * SECOND))
-        return self.runner.join()
+        return join_all([self.runner])
 
     def account(self) -> dict[str, int]:
         """The identity's right side, without zeros."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,6 +26,13 @@ from costspan_pricing.faults import Faults, Mark, suggestion
 
 _MOST_DIMENSIONS = 32
 _MOST_KEYS = 16  # of one dimension
+_MOST_HEADERS = 16  # of include_metadata
+_HEADER = re.compile(r"[a-z0-9_.-]+")  # what both HTTP and gRPC carry
+# They speak of one connection or of one encoding of the body; ours has its own.
+_NOT_PASSED_ON = frozenset(
+    {"connection", "content-encoding", "content-length", "content-type", "costspan-via", "expect"}
+    | {"host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "user-agent"}
+)
 
 
 class Rules:
@@ -41,13 +49,14 @@ class Rules:
     def check(self, *, embedded: bool) -> None:
         """Check everything. `embedded`: the embedded store is installed."""
         self._check_receivers()
+        self._check_include_metadata()
         self._check_attributes()
         self._check_dimensions()
         self._check_price_files()
         for name, exporter in self._tree.exporters.items():
             path = f"exporters.{name}"
             self._check_waits(exporter, path)
-            self._check_ca_file(exporter, path)
+            self._check_tls_files(exporter, path)
             if isinstance(exporter, ClickHouseExporter):
                 self._check_store(exporter, path, embedded=embedded)
             if self._leads_elsewhere(name, exporter):
@@ -68,6 +77,17 @@ class Rules:
             if address.port and address in seen:
                 self._fault(path, f"{address} is taken by {seen[address]}")
             seen.setdefault(address, path)
+
+    def _check_include_metadata(self) -> None:
+        protocols = self._tree.receivers.otlp.protocols
+        for transport, server in (("grpc", protocols.grpc), ("http", protocols.http)):
+            names = server.include_metadata if server else ()
+            path = f"receivers.otlp.protocols.{transport}.include_metadata"
+            if len(names) > _MOST_HEADERS:
+                self._fault(path, f"expected at most {_MOST_HEADERS} headers, saw {len(names)}")
+            for name in names:
+                if fault := _header_fault(name.lower()):
+                    self._fault(path, f"{name!r} {fault}")
 
     def _check_attributes(self) -> None:
         for name in self._tree.processors.cost.attributes:
@@ -108,10 +128,14 @@ class Rules:
             sentence = "expected max_interval to be at least initial_interval"
             self._fault(f"{path}.retry_on_failure", sentence)
 
-    def _check_ca_file(self, exporter: Exporter, path: str) -> None:
-        if exporter.tls.ca_file and not Path(exporter.tls.ca_file).is_file():
-            sentence = f"expected a file, saw none at {exporter.tls.ca_file}"
-            self._fault(f"{path}.tls.ca_file", sentence)
+    def _check_tls_files(self, exporter: Exporter, path: str) -> None:
+        tls = exporter.tls
+        files = {"ca_file": tls.ca_file, "cert_file": tls.cert_file, "key_file": tls.key_file}
+        for key, file in files.items():
+            if file and not Path(file).is_file():
+                self._fault(f"{path}.tls.{key}", f"expected a file, saw none at {file}")
+        if bool(tls.cert_file) != bool(tls.key_file):
+            self._fault(f"{path}.tls", "expected cert_file and key_file together, saw one of them")
 
     def _check_store(self, store: ClickHouseExporter, path: str, *, embedded: bool) -> None:
         if (store.endpoint is None) == (store.directory is None) and not self._faults.below(path):
@@ -175,6 +199,15 @@ class Rules:
             if path in self._marks:
                 return self._marks[path]
         return Mark("configuration")
+
+
+def _header_fault(name: str) -> str:
+    """Why a header can't be passed on; "" if it can."""
+    if not _HEADER.fullmatch(name):
+        return "is not a header name that HTTP and gRPC both carry: letters, digits, - _ ."
+    if name in _NOT_PASSED_ON or name.startswith("grpc-"):
+        return "speaks of one connection: it is not passed on"
+    return "holds bytes: only text is passed on" if name.endswith("-bin") else ""
 
 
 def listeners(tree: Tree) -> Iterator[tuple[str, Address]]:

@@ -34,6 +34,11 @@ class Section(Struct, frozen=True, kw_only=True):
     """Base of every section."""
 
 
+_INCLUDE = (
+    "Request headers to pass on to the OTLP destinations. Only requests with equal values leave"
+    " joined."
+)
+
 # --- receivers -----------------------------------------------------------------------------------
 
 
@@ -45,7 +50,7 @@ class GrpcServer(Section, frozen=True, kw_only=True):
     max_recv_msg_size_mib: Annotated[
         int, Meta(ge=1, le=1024), about("Largest request in MiB, also after decompression.")
     ] = 64
-    include_metadata: Annotated[Later, about("Request headers to pass on.")] = None
+    include_metadata: Annotated[tuple[str, ...], about(_INCLUDE)] = ()
     tls: Annotated[Later, about("Server certificate and client certificates (mTLS).")] = None
     auth: Annotated[Later, about("Bearer token that clients must send.")] = None
     keepalive: Annotated[Later, about("Connection age and keep-alive of the server.")] = None
@@ -58,7 +63,7 @@ class HttpServer(Section, frozen=True, kw_only=True):
     max_request_body_size: Annotated[
         Size, Meta(ge=1024), about("Largest request, also after decompression.")
     ] = 64 * MIB
-    include_metadata: Annotated[Later, about("Request headers to pass on.")] = None
+    include_metadata: Annotated[tuple[str, ...], about(_INCLUDE)] = ()
     tls: Annotated[Later, about("Server certificate and client certificates (mTLS).")] = None
     auth: Annotated[Later, about("Bearer token that clients must send.")] = None
     cors: Annotated[Later, about("Origins whose pages may send spans.")] = None
@@ -192,6 +197,21 @@ class ClientTls(Section, frozen=True, kw_only=True):
     ca_file: Annotated[str | None, about("CA certificates (PEM); the system's unless given.")] = (
         None
     )
+    cert_file: Annotated[str | None, about("Client certificate (PEM), for mTLS.")] = None
+    key_file: Annotated[str | None, about("Key of the client certificate (PEM).")] = None
+    insecure_skip_verify: Annotated[bool, about("Trust any certificate.")] = False
+    server_name_override: Annotated[
+        str | None, about("Name to expect in the certificate, in place of the host's.")
+    ] = None
+
+
+class StoreTls(Section, frozen=True, kw_only=True):
+    """TLS towards ClickHouse."""
+
+    insecure: Annotated[bool, about("No TLS. Implied by an http:// endpoint.")] = False
+    ca_file: Annotated[str | None, about("CA certificates (PEM); the system's unless given.")] = (
+        None
+    )
     cert_file: Annotated[Later, about("Client certificate (mTLS).")] = None
     key_file: Annotated[Later, about("Key of the client certificate (mTLS).")] = None
     insecure_skip_verify: Annotated[Later, about("Trust any certificate.")] = None
@@ -224,6 +244,9 @@ class BlockBatch(Section, frozen=True, kw_only=True):
 class SendingQueue(Section, frozen=True, kw_only=True):
     """The Collector's place for batching. The queue itself is the journal."""
 
+    num_consumers: Annotated[
+        int, Meta(ge=1, le=64), about("Requests in flight at once. Each may hold a whole batch.")
+    ] = 1
     batch: Annotated[Batch, about("How requests are joined.")] = Batch()
 
 
@@ -231,6 +254,14 @@ class BlockQueue(Section, frozen=True, kw_only=True):
     """The same for ClickHouse."""
 
     batch: Annotated[BlockBatch, about("How requests are joined.")] = BlockBatch()
+
+
+class Keepalive(Section, frozen=True, kw_only=True):
+    """Pings that find a dead connection."""
+
+    time: Annotated[Seconds, about("Ping after this silence; `0` never.")] = 30.0
+    timeout: Annotated[Seconds, Meta(gt=0), about("Wait this long for the answer.")] = 10.0
+    permit_without_stream: Annotated[bool, about("Ping without a request in flight too.")] = False
 
 
 class OtlpGrpcExporter(Section, frozen=True, kw_only=True, tag="otlp_grpc"):
@@ -249,6 +280,7 @@ class OtlpGrpcExporter(Section, frozen=True, kw_only=True, tag="otlp_grpc"):
         Literal["none", "gzip"], about("gzip costs more CPU than all the rest of the line.")
     ] = "none"
     timeout: Annotated[Seconds, Meta(gt=0), about("Give an attempt up after this time.")] = 5.0
+    keepalive: Annotated[Keepalive, about("Pings that find a dead connection.")] = Keepalive()
     retry_on_failure: Annotated[Retry, about("Back-off between attempts.")] = Retry()
     sending_queue: Annotated[SendingQueue, about("Batching.")] = SendingQueue()
     when_full: Annotated[
@@ -285,6 +317,9 @@ class OtlpHttpExporter(Section, frozen=True, kw_only=True, tag="otlp_http"):
     )
     compression: Annotated[Literal["none", "gzip"], about("How bodies are compressed.")] = "none"
     timeout: Annotated[Seconds, Meta(gt=0), about("Give an attempt up after this time.")] = 30.0
+    idle_conn_timeout: Annotated[
+        Seconds, about("Close a connection that was idle this long; `0` never.")
+    ] = 90.0
     retry_on_failure: Annotated[Retry, about("Back-off between attempts.")] = Retry()
     sending_queue: Annotated[SendingQueue, about("Batching.")] = SendingQueue()
     when_full: Annotated[WhenFull | None, about("As for OTLP/gRPC.")] = None
@@ -304,9 +339,7 @@ class ClickHouseExporter(Section, frozen=True, kw_only=True, tag="clickhouse"):
         str | None, about("Password, if the DSN holds none; best as `${file:...}`.", secret=True)
     ] = None
     database: Annotated[str | None, about("Database, if the DSN names none.")] = None
-    tls: Annotated[ClientTls, about("TLS towards a clickhouses:// or https:// server.")] = (
-        ClientTls()
-    )
+    tls: Annotated[StoreTls, about("TLS towards a clickhouses:// or https:// server.")] = StoreTls()
     timeout: Annotated[Seconds, Meta(gt=0), about("Give an insert up after this time.")] = 30.0
     retry_on_failure: Annotated[Retry, about("Back-off between attempts.")] = Retry()
     sending_queue: Annotated[BlockQueue, about("Batching.")] = BlockQueue()

@@ -13,6 +13,7 @@ class Delivered(NamedTuple):
 
     sent: int
     rejected: int = 0  # a partial success: permanently refused, never sent again
+    message: str = ""  # what it said beside; "" = nothing
 
 
 class Destination(Protocol):
@@ -33,13 +34,19 @@ class Destination(Protocol):
         ...
 
     def group(self, frames: Sequence[Frame]) -> list[list[Frame]]:
-        """Split what was read into deliveries; their order and content depend on `frames` alone."""
+        """Split what was read into deliveries of one signal each.
+
+        Their order and content depend on `frames` alone: after a restart they are made again.
+        """
         ...
 
     def deliver(self, frames: Sequence[Frame]) -> Delivered:
-        """Hand one group over. Raises Retryable (try again) or Permanent (never again)."""
+        """Hand one group over, or a part of one. Raises Retryable or Permanent (never again).
+
+        With more than one consumer several threads call it at once.
+        """
         ...
 
     def close(self) -> None:
-        """Give up connections. Called once, after the last delivery."""
+        """Give up connections and cancel what is on its way. Called once, from any thread."""
         ...

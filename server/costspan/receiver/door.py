@@ -16,6 +16,9 @@ Accept = Callable[[str, bytes, Metadata, str], None]
 """`Pipeline.accept`: signal, body, metadata, transport. Returning is the ack; raises a verdict."""
 
 VIA = "costspan-via"  # names the costspan that sent a request
+# Of what travels on. A client may repeat a header; gRPC itself bounds them all to 16 KiB.
+_MOST_HEADERS = 32
+_LONGEST_VALUE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,15 @@ class Door:
         self.telemetry.requests.add(1, self.transport, signal, outcome)
 
     def _kept(self, headers: Iterable[tuple[str, str]]) -> Metadata:
-        """The headers that travel on, in an order of their own: equal sets are joined."""
+        """The headers that travel on, in an order of their own: equal sets are joined.
+
+        They are kept with every frame, so a long one stays behind: the destination then misses it,
+        as it would miss one that the client has not sent.
+        """
         if not self.include_metadata:
             return ()
-        return tuple(sorted(item for item in headers if item[0] in self.include_metadata))
+        named = sorted(item for item in headers if item[0] in self.include_metadata)
+        kept = tuple(item for item in named[:_MOST_HEADERS] if len(item[1]) <= _LONGEST_VALUE)
+        if len(kept) < len(named):
+            self.telemetry.headers_left_out.add(len(named) - len(kept), self.transport)
+        return kept

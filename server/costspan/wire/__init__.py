@@ -6,7 +6,7 @@
 from costspan.wire.block import block
 from costspan.wire.heads import HEAD, HEAD_SIZE, Head, heads, links, unpack_heads
 from costspan.wire.nested import nested
-from costspan.wire.request import count, cut, readable
+from costspan.wire.request import count, cut, halve, readable
 from costspan.wire.scan import scan
 from costspan.wire.splice import splice
 from costspan.wire.values import encode_attribute
@@ -19,6 +19,7 @@ __all__ = [
     "count",
     "cut",
     "encode_attribute",
+    "halve",
     "heads",
     "links",
     "nested",

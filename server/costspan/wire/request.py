@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -40,9 +41,7 @@ def readable(request: bytes) -> bool:
 
 def count(request: bytes) -> int:
     """How many spans, metrics, log records or profiles it holds. Raises Undecodable."""
-    return sum(
-        len(scope.items) for resource in outline(request).resources for scope in resource.scopes
-    )
+    return _count(outline(request))
 
 
 def cut(request: bytes, max_bytes: int) -> list[bytes]:
@@ -53,15 +52,34 @@ def cut(request: bytes, max_bytes: int) -> list[bytes]:
     """
     if len(request) <= max_bytes:
         return [request]
+    return _pieces(outline(request), max_bytes, sys.maxsize) or [request]
+
+
+def halve(request: bytes) -> tuple[bytes, bytes, int] | None:
+    """The request in two, items in document order, and how many the first half holds.
+
+    None if there are fewer than two items. Raises Undecodable.
+    """
     message = outline(request)
+    middle = (_count(message) + 1) // 2
+    halves = _pieces(message, sys.maxsize, middle)
+    return None if len(halves) != 2 else (halves[0], halves[1], middle)  # noqa: PLR2004 (halves)
+
+
+def _count(message: Any) -> int:
+    return sum(len(scope.items) for resource in message.resources for scope in resource.scopes)
+
+
+def _pieces(message: Any, max_bytes: int, max_items: int) -> list[bytes]:
+    """An outline, which is taken apart, as requests of at most so much each."""
     pieces: list[_Piece] = []
     for resource in message.resources:
         scopes = [(list(scope.items), _frame(scope, "items")) for scope in resource.scopes]
         resource_frame = _frame(resource, "scopes")
         for items, scope_frame in scopes:
-            _fill(pieces, items, (resource_frame, scope_frame), max_bytes)
+            _fill(pieces, items, (resource_frame, scope_frame), (max_bytes, max_items))
     request_frame = _frame(message, "resources")
-    return [request_frame + piece.encode() for piece in pieces] or [request]
+    return [request_frame + piece.encode() for piece in pieces]
 
 
 def partition(request: bytes, key: Callable[[bytes], int]) -> dict[int, tuple[bytes, int]]:
@@ -96,6 +114,7 @@ class _Piece:
 
     def __init__(self) -> None:
         self.size = 0
+        self.count = 0
         self._groups: list[tuple[tuple[bytes, bytes], list[bytes]]] = []
 
     def add(self, item: bytes, frames: tuple[bytes, bytes]) -> None:
@@ -103,6 +122,7 @@ class _Piece:
             self._groups.append((frames, []))
             self.size += len(frames[0]) + len(frames[1]) + _LENGTHS
         self._groups[-1][1].append(item)
+        self.count += 1
         self.size += len(item) + _LENGTHS
 
     def encode(self) -> bytes:
@@ -117,10 +137,12 @@ _LENGTHS = 6  # a tag and the longest length that fits a piece
 
 
 def _fill(
-    pieces: list[_Piece], items: list[bytes], frames: tuple[bytes, bytes], max_bytes: int
+    pieces: list[_Piece], items: list[bytes], frames: tuple[bytes, bytes], most: tuple[int, int]
 ) -> None:
+    max_bytes, max_items = most
     for item in items:
-        if not pieces or pieces[-1].size + len(item) + _LENGTHS > max_bytes:
+        last = pieces[-1] if pieces else None
+        if not last or last.size + len(item) + _LENGTHS > max_bytes or last.count == max_items:
             pieces.append(_Piece())
         pieces[-1].add(item, frames)
 

@@ -12,7 +12,7 @@ from google.rpc.status_pb2 import Status
 
 import peers
 from costspan.errors import ConfigError, Permanent, Refused, Retryable, TooLarge, Unreachable
-from costspan.exporter.otlp import OtlpGrpc, OtlpHttp
+from costspan.exporter.otlp import OtlpGrpc, OtlpHttp, Tls
 from costspan.exporter.otlp.http import verdict
 from costspan.model import TRACES, Frame
 
@@ -26,11 +26,13 @@ def peer() -> Iterator[peers.GrpcPeer]:
         yield started
 
 
-def grpc_verdict(peer: peers.GrpcPeer, answer: peers.Answer) -> Permanent | Retryable:
+def grpc_verdict(
+    peer: peers.GrpcPeer, answer: peers.Answer, frame: Frame = FRAME
+) -> Permanent | Retryable:
     peer.script = [answer]
     destination = OtlpGrpc("otlp", peer.endpoint)
     try:
-        destination.deliver([FRAME])
+        destination.deliver([frame])
     except (Permanent, Retryable) as found:
         return found
     finally:
@@ -58,24 +60,36 @@ def test_grpc_codes_that_are_tried_again(peer: peers.GrpcPeer, code: grpc.Status
 
 
 @pytest.mark.parametrize(
-    "code",
+    ("code", "scope"),
     [
-        Code.INVALID_ARGUMENT,
-        Code.INTERNAL,
-        Code.UNKNOWN,
-        Code.UNAUTHENTICATED,
-        Code.PERMISSION_DENIED,
-        Code.UNIMPLEMENTED,
-        Code.NOT_FOUND,
-        Code.ALREADY_EXISTS,
-        Code.FAILED_PRECONDITION,
+        (Code.INVALID_ARGUMENT, Refused.CONTENT),
+        (Code.UNIMPLEMENTED, Refused.SENDER),
+        (Code.NOT_FOUND, Refused.SENDER),
+        (Code.INTERNAL, Refused.DOUBTFUL),
+        (Code.UNKNOWN, Refused.DOUBTFUL),
+        (Code.ALREADY_EXISTS, Refused.DOUBTFUL),
+        (Code.FAILED_PRECONDITION, Refused.DOUBTFUL),
     ],
 )
-def test_grpc_codes_that_are_final(peer: peers.GrpcPeer, code: grpc.StatusCode) -> None:
+def test_grpc_codes_that_are_final(peer: peers.GrpcPeer, code: grpc.StatusCode, scope: str) -> None:
     found = grpc_verdict(peer, peers.Answer(code, text="no"))
 
     assert isinstance(found, Refused)
     assert (str(found), found.reason) == (f"{code.name}: no", code.name.lower())
+    assert found.scope == scope
+
+
+@pytest.mark.parametrize("code", [Code.UNAUTHENTICATED, Code.PERMISSION_DENIED])
+def test_a_refused_login_of_ours_waits_for_an_operator_one_of_a_client_does_not(
+    peer: peers.GrpcPeer, code: grpc.StatusCode
+) -> None:
+    """What is acked must not be lost to an expired token, nor wait for a client's bad one."""
+    theirs = FRAME._replace(metadata=(("authorization", "Bearer stale"),))
+
+    assert isinstance(grpc_verdict(peer, peers.Answer(code)), Unreachable)
+    found = grpc_verdict(peer, peers.Answer(code), theirs)
+    assert isinstance(found, Refused)
+    assert found.scope == Refused.SENDER
 
 
 @pytest.mark.parametrize(
@@ -83,14 +97,20 @@ def test_grpc_codes_that_are_final(peer: peers.GrpcPeer, code: grpc.StatusCode) 
     [
         (Code.RESOURCE_EXHAUSTED, "grpc: received message larger than max (5 vs. 4)"),
         (Code.RESOURCE_EXHAUSTED, "gRPC message exceeds maximum size 4: 5"),
-        (Code.OUT_OF_RANGE, "Error, decoded message length too large: found 5 bytes"),
+        (
+            Code.OUT_OF_RANGE,
+            "Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes",
+        ),
     ],
     ids=["go", "java", "tonic"],
 )
-def test_every_wording_of_too_large_is_final(
+def test_every_wording_of_too_large_is_final_and_tells_the_limit(
     peer: peers.GrpcPeer, code: grpc.StatusCode, text: str
 ) -> None:
-    assert isinstance(grpc_verdict(peer, peers.Answer(code, text=text)), TooLarge)
+    found = grpc_verdict(peer, peers.Answer(code, text=text))
+
+    assert isinstance(found, TooLarge)
+    assert found.limit == 4
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.25, 30.0])
@@ -113,14 +133,37 @@ def answer_headers(**values: str) -> Message:
     return message
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [401, 403, 407, 408, 425, 429, 502, 503, 504, 505, 522, 599])
 def test_http_statuses_that_are_tried_again(status: int) -> None:
     assert isinstance(verdict(status, Message(), b""), Unreachable)
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 405, 415, 500, 501, 505, 599])
-def test_http_statuses_that_are_final(status: int) -> None:
-    assert isinstance(verdict(status, Message(), b""), Refused)
+@pytest.mark.parametrize(
+    ("status", "scope"),
+    [
+        (301, Refused.SENDER),
+        (400, Refused.CONTENT),
+        (404, Refused.SENDER),
+        (405, Refused.SENDER),
+        (409, Refused.DOUBTFUL),
+        (415, Refused.SENDER),
+        (422, Refused.CONTENT),
+        (500, Refused.DOUBTFUL),
+        (501, Refused.SENDER),
+    ],
+)
+def test_http_statuses_that_are_final(status: int, scope: str) -> None:
+    found = verdict(status, Message(), b"")
+
+    assert isinstance(found, Refused)
+    assert found.scope == scope
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(413, b"\xffanything"), (400, b"\xffhttp: request body too large")]
+)
+def test_http_answers_that_ask_for_smaller_requests(status: int, body: bytes) -> None:
+    assert isinstance(verdict(status, Message(), body), TooLarge)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +205,7 @@ def test_certificates_that_are_not_there_are_named_at_once(tmp_path: Path) -> No
     missing = str(tmp_path / "ca.pem")
     for make in (OtlpGrpc, OtlpHttp):
         with pytest.raises(ConfigError, match=r"exporters\.lab\.tls\.ca_file: .*ca\.pem"):
-            make("lab", "https://collector:4317", ca_file=missing)
+            make("lab", "https://collector:4317", tls=Tls(ca_file=missing))
 
 
 def test_an_unknown_compression_is_named_at_once() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -14,11 +15,11 @@ from costspan.clock import SystemClock
 from costspan.errors import Permanent, Refused, Retryable, TooLarge, Unreachable
 from costspan.exporter.destination import Delivered
 from costspan.exporter.retry import RetryPolicy
-from costspan.exporter.runner import Runner
+from costspan.exporter.runner import Runner, join_all
 from costspan.journal.memory import MemoryJournal
-from costspan.model import LOGS, OWN, TRACES, Frame, ReaderSpec
+from costspan.model import LOGS, OWN, SOLO, TRACES, Frame, ReaderSpec
 from costspan.telemetry import Telemetry
-from costspan.testing import frame
+from costspan.testing import frame, request, span
 
 NAME = "otlp"
 SECOND = 1_000_000_000
@@ -65,6 +66,8 @@ class Line:
         retry: RetryPolicy = SOON,
         linger: float = 0.0,
         max_batch_bytes: int = 4 << 20,
+        consumers: int = 1,
+        durable: bool = False,
     ) -> None:
         self.telemetry, self.clock = Telemetry(), SystemClock()
         spec = ReaderSpec(NAME, Scripted.takes, "backpressure")
@@ -72,7 +75,7 @@ class Line:
         self.destination = Scripted(answer)
         self.runner = Runner(
             self.destination, self.journal, self.telemetry, self.clock, retry=retry, linger=linger,
-            max_batch_bytes=max_batch_bytes,
+            max_batch_bytes=max_batch_bytes, consumers=consumers, durable=durable,
         )  # fmt: skip
 
     def append(self, *frames: Frame) -> None:
@@ -80,14 +83,14 @@ class Line:
 
     def drain(self, seconds: float = 5.0) -> int:
         self.runner.drain(self.clock.monotonic() + round(seconds * SECOND))
-        return self.runner.join()
+        return join_all([self.runner])
 
     def run(self, *frames: Frame) -> int:
         """Deliver these frames, all in one batch, and stop."""
         self.append(*frames)
         self.runner.drain(self.clock.monotonic() + 5 * SECOND)
         self.runner.start()
-        return self.runner.join()
+        return join_all([self.runner])
 
     def accounts(self) -> dict[str, int]:
         t = self.telemetry
@@ -216,15 +219,196 @@ def test_a_batch_that_is_too_large_is_halved_in_order() -> None:
 
 
 def test_a_refusal_of_the_sender_is_not_repeated_for_each_frame() -> None:
-    def no_token(*_: object) -> None:
-        raise Refused("no token", "unauthenticated")
+    def no_service(*_: object) -> None:
+        raise Refused("no such service", "unimplemented", Refused.SENDER)
 
-    line = Line(no_token)
+    line = Line(no_service)
     line.run(*frames(b"a", b"b", b"c", b"d"))
 
     assert len(line.destination.attempts) == 1
     assert line.accounts() == {"dead_lettered": 4}
-    assert line.runner.last_error == "no token"
+    assert line.runner.last_error == "no such service"
+
+
+def spans(*names: str) -> bytes:
+    return request(*(span(name=name) for name in names))
+
+
+def test_one_bad_span_inside_a_request_costs_itself_and_a_few_attempts() -> None:
+    def poison(given: Sequence[Frame], _attempt: int) -> None:
+        if any(b"poison" in f.body for f in given):
+            raise Refused("bad span", "invalid_argument")
+
+    line = Line(poison)
+    names = [f"span {n:02}" for n in range(63)]
+    line.run(frame(spans(*names[:40], "poison", *names[40:]), items=64))
+
+    assert line.accounts() == {"sent": 63, "dead_lettered": 1}
+    assert len(line.destination.attempts) == 13  # log2(64) cuts, and both halves of each
+
+
+def test_a_part_that_was_accepted_is_not_sent_again_when_its_sibling_fails() -> None:
+    attempts: list[str] = []
+
+    def second_half_is_slow(given: Sequence[Frame], attempt: int) -> None:
+        attempts.append("".join(name for name in "abcd" if name.encode() * 9 in given[0].body))
+        if attempt == 1:
+            raise TooLarge("larger than max")
+        if attempt in (3, 4):
+            raise Unreachable("down")
+
+    line = Line(second_half_is_slow)
+    line.run(frame(spans("a" * 9, "b" * 9, "c" * 9, "d" * 9), items=4))
+
+    assert attempts == ["abcd", "ab", "cd", "cd", "cd"]
+    assert line.accounts() == {"sent": 4}
+
+
+def test_a_frame_that_must_not_be_opened_is_refused_alone() -> None:
+    def refuse_everything(*_: object) -> None:
+        raise Refused("bad span", "invalid_argument")
+
+    line = Line(refuse_everything)
+    line.run(frame(spans("a", "b"), items=2)._replace(flags=SOLO))
+
+    assert len(line.destination.attempts) == 1
+    assert line.accounts() == {"dead_lettered": 2}
+
+
+def test_a_destination_that_refuses_everything_is_not_asked_for_every_span() -> None:
+    def refuse_everything(*_: object) -> None:
+        raise Refused("no", "invalid_argument")
+
+    line = Line(refuse_everything)
+    line.run(frame(spans(*map(str, range(1000))), items=1000))
+
+    assert line.accounts() == {"dead_lettered": 1000}
+    assert len(line.destination.attempts) < 150
+
+
+def test_a_limit_that_a_destination_names_is_kept_to() -> None:
+    sizes: list[int] = []
+
+    def at_most_300(given: Sequence[Frame], _attempt: int) -> None:
+        sizes.append(sum(len(f.body) for f in given))
+        if sizes[-1] > 300:
+            raise TooLarge(f"larger than max ({sizes[-1]} vs. 300)", limit=300)
+
+    line = Line(at_most_300)
+    line.run(*(frame(spans(*"abcdef"), items=6) for _ in range(4)))
+
+    assert [size for size in sizes if size > 300] == sizes[:1]
+    assert line.accounts() == {"sent": 24}
+
+
+def test_a_refusal_that_may_be_the_destinations_own_fault_is_asked_about_three_times() -> None:
+    def crashes_twice(_given: Sequence[Frame], attempt: int) -> None:
+        if attempt < 3:
+            raise Refused("INTERNAL", "internal", Refused.DOUBTFUL)
+
+    def crashes(given: Sequence[Frame], _attempt: int) -> None:
+        if any(f.body == b"bad" for f in given):
+            raise Refused("INTERNAL", "internal", Refused.DOUBTFUL)
+
+    passing, poisoned = Line(crashes_twice), Line(crashes)
+    passing.run(*frames(b"a"))
+    poisoned.run(*frames(b"a", b"bad"))
+
+    assert passing.accounts() == {"sent": 1}
+    assert poisoned.accounts() == {"sent": 1, "dead_lettered": 1}
+    assert len(poisoned.destination.attempts) == 3 + 2
+
+
+def test_several_consumers_deliver_side_by_side_and_the_cursor_waits_for_the_slow_one() -> None:
+    """The first two deliveries wait for each other, the second then for the others."""
+    together, others = threading.Barrier(2, timeout=10), threading.Event()
+    rest = iter([b"c", b"d"])
+
+    def meet(given: Sequence[Frame], _attempt: int) -> None:
+        body = given[0].body
+        if body in (b"a", b"b"):
+            together.wait()
+        if body == b"b":
+            assert others.wait(10)
+            assert line.journal.backlog(NAME).frames == 4
+        if body in (b"c", b"d") and next(rest) and body == b"d":
+            others.set()
+
+    line = Line(meet, consumers=2)
+    line.destination.group = lambda given: [[f] for f in given]  # type: ignore[method-assign, assignment]
+    line.run(*frames(b"a", b"b", b"c", b"d"))
+
+    assert line.accounts() == {"sent": 4}
+    assert line.journal.backlog(NAME).frames == 0
+
+
+def test_one_failing_consumer_loses_nothing_of_its_neighbours() -> None:
+    failing = threading.Semaphore(5)
+
+    def some_fail(given: Sequence[Frame], _attempt: int) -> None:
+        if given[0].body in (b"b", b"d") and failing.acquire(blocking=False):
+            raise Unreachable("down")
+
+    line = Line(some_fail, consumers=3)
+    line.destination.group = lambda given: [[f] for f in given]  # type: ignore[method-assign, assignment]
+    line.run(*frames(b"a", b"b", b"c", b"d", b"e"))
+
+    accepted = sorted(body for [body] in line.destination.attempts)
+    assert {*accepted} == {b"a", b"b", b"c", b"d", b"e"}
+    assert len(accepted) == 5 + 5  # each failure cost one more attempt of the same frame
+    assert line.accounts() == {"sent": 5}
+
+
+def test_a_round_is_planned_before_it_is_tried() -> None:
+    """After a restart the same frames must make the same deliveries."""
+    planned: list[int] = []
+
+    def is_planned(given: Sequence[Frame], _attempt: int) -> None:
+        assert planned[-1] >= given[-1].seq
+
+    def plan(reader: str, seq: int) -> None:
+        assert reader == NAME
+        planned.append(seq)
+
+    line = Line(is_planned)
+    line.journal.plan = plan  # type: ignore[method-assign]  # the journal in memory keeps none
+    line.run(*frames(b"a", b"b"))
+
+    assert planned == [2]
+
+
+def test_what_a_durable_journal_keeps_is_not_counted_as_dropped() -> None:
+    """Nor is anything of a round that it will send again counted as sent."""
+
+    def logs_are_down(given: Sequence[Frame], _attempt: int) -> None:
+        if given[0].signal == LOGS:
+            raise Unreachable("down")
+
+    line = Line(logs_are_down, durable=True)
+    line.append(*frames(b"span"), *frames(b"log", b"log", signal=LOGS))
+    line.runner.start()
+
+    assert line.drain(0.05) == 3
+    assert line.accounts() == {}
+
+
+def test_destinations_that_hang_are_given_up_side_by_side() -> None:
+    over = threading.Event()  # neither the deadline nor close() wakes them
+
+    def hang(*_: object) -> None:
+        over.wait(20)
+
+    lines = [Line(hang) for _ in range(3)]
+    for line in lines:
+        line.append(*frames(b"a"))
+        line.runner.start()
+        assert line.destination.attempted.wait(5)
+        line.runner.drain(line.clock.monotonic())
+    started = time.monotonic()
+
+    assert join_all([line.runner for line in lines]) == 3
+    over.set()
+    assert time.monotonic() - started < 4  # 2 s for all, not for each
 
 
 def test_dead_letters_are_logged_once_per_kind(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from costspan.errors import ConfigError, Permanent, Refused, Retryable, TooLarge, Unreachable
+from costspan.errors import ConfigError, Unreachable
 from costspan.exporter.destination import Delivered
 from costspan.exporter.otlp import request
+from costspan.exporter.otlp.peer import Peer, look_at
+from costspan.exporter.otlp.tls import SYSTEM_TRUST, Stamp, Tls
+from costspan.exporter.otlp.verdict import Verdict, of_grpc
 from costspan.model import LOGS, METRICS, TRACES, Frame
 
 _PATHS = {
@@ -23,28 +25,11 @@ _PATHS = {
     LOGS: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
 }
 
-# opentelemetry-proto, docs/specification.md, "Failures": every other code is final.
-# RESOURCE_EXHAUSTED is here although it should need RetryInfo: a Collector behind a memory limiter
-# forgets it (Collector issue 15126). "Larger than max" is told apart by its text.
-_RETRYABLE = frozenset(
-    {
-        grpc.StatusCode.CANCELLED,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        grpc.StatusCode.ABORTED,
-        grpc.StatusCode.OUT_OF_RANGE,
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DATA_LOSS,
-    }
-)
-
 _CHANNEL_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.primary_user_agent", request.USER_AGENT),
     # spread over every address of the name, as the Collector does since 0.103
     ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
     ("grpc.enable_retries", 0),  # the runner retries, and counts it
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
     # C-core waits up to two minutes between connection attempts; the runner's pace is ours
     ("grpc.initial_reconnect_backoff_ms", 500),
     ("grpc.min_reconnect_backoff_ms", 5_000),
@@ -54,10 +39,31 @@ _CHANNEL_OPTIONS: list[tuple[str, Any]] = [
 ]
 
 
+class Keepalive(NamedTuple):
+    """Pings on an idle connection, in seconds; a `time` of 0 sends none."""
+
+    time: float = 30.0
+    timeout: float = 10.0
+    permit_without_stream: bool = False
+
+    def options(self) -> list[tuple[str, Any]]:
+        if not self.time:
+            return []
+        return [
+            ("grpc.keepalive_time_ms", round(self.time * 1000)),
+            ("grpc.keepalive_timeout_ms", round(self.timeout * 1000)),
+            ("grpc.keepalive_permit_without_calls", int(self.permit_without_stream)),
+        ]
+
+
+_PINGS = Keepalive()
+
+
 class OtlpGrpc:
     """A Destination. The channel is opened with the first delivery, so a dead peer delays nothing.
 
-    `endpoint` is host:port or a URL; http:// and https:// decide over `insecure`.
+    `endpoint` is host:port or a URL; http:// and https:// decide over `insecure`. When a connection
+    fails and the files of `tls` have changed, the next one uses the new ones.
     """
 
     takes = request.SIGNALS
@@ -68,23 +74,29 @@ class OtlpGrpc:
         endpoint: str,
         *,
         insecure: bool = False,
-        ca_file: str | None = None,
+        tls: Tls = SYSTEM_TRUST,
         headers: Mapping[str, str] | None = None,
         compression: str = "none",
         timeout: float = request.TIMEOUT_SECONDS,
+        keepalive: Keepalive = _PINGS,
         instance: str = "",
         max_bytes: int = request.MAX_REQUEST_BYTES,
     ) -> None:
         self.name = name
         self._target, self._insecure = _target(endpoint, insecure=insecure)
-        self._certificates = _read_ca(name, ca_file)
+        self._tls = tls
+        if not self._insecure:
+            tls.check(name)
         self._headers = dict(headers or {})
         self._compression = _compression(name, compression)
         self._timeout = timeout
+        self._options = [*_CHANNEL_OPTIONS, *keepalive.options()]
         self._instance = instance
         self._max_bytes = max_bytes
-        self._lock = threading.Lock()
+        self._connecting, self._lock = threading.Lock(), threading.Lock()
         self._channel: grpc.Channel | None = None
+        self._stamp: Stamp = ()
+        self._closed = False
 
     def open(self) -> None:
         """Nothing to prepare: the first delivery connects."""
@@ -105,37 +117,60 @@ class OtlpGrpc:
                 compression=self._compression,
             )
         except grpc.RpcError as error:
-            raise verdict(error) from error
-        return request.delivered(self.name, frames, response)
+            found = verdict(error, forwarded=bool(frames[0].metadata))
+            if error.code() is grpc.StatusCode.UNAVAILABLE and not self._insecure:
+                self._reconsider()
+            raise found from error
+        return request.delivered(frames, response)
 
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             if self._channel is not None:
                 self._channel.close()
 
+    # --- the channel --------------------------------------------------------------------------
+
     def _open(self) -> grpc.Channel:
-        with self._lock:
-            if self._channel is None:
-                self._channel = self._connect()
-            return self._channel
+        with self._connecting:
+            channel = self._channel or self._connect()
+            with self._lock:  # not while it connects: close() must not wait for a peer
+                self._channel = channel
+                if self._closed:
+                    channel.close()
+            return channel
 
     def _connect(self) -> grpc.Channel:
         if self._insecure:
-            return grpc.insecure_channel(self._target, options=_CHANNEL_OPTIONS)
-        credentials = grpc.ssl_channel_credentials(root_certificates=self._certificates)
-        return grpc.secure_channel(self._target, credentials, options=_CHANNEL_OPTIONS)
+            return grpc.insecure_channel(self._target, options=self._options)
+        tls, peer = self._tls, Peer()
+        try:
+            self._stamp = tls.stamp()
+            if tls.skip_verify:
+                peer = look_at(self._target, tls, self._timeout)
+            credentials = tls.credentials(peer.certificate)
+        except OSError as fault:
+            raise Unreachable(f"no TLS connection: {fault}") from fault
+        options = list(self._options)
+        if name := peer.name or tls.server_name:
+            options.append(("grpc.ssl_target_name_override", name))
+        return grpc.secure_channel(self._target, credentials, options=options)
+
+    def _reconsider(self) -> None:
+        """Drop a channel that does not get through if another one would use other certificates."""
+        try:
+            unchanged = self._stamp == self._tls.stamp() and not self._tls.skip_verify
+        except OSError:
+            return  # in the middle of a rotation
+        with self._lock:
+            if not unchanged and self._channel is not None:
+                self._channel.close()
+                self._channel = None
 
 
-def verdict(error: grpc.RpcError) -> Permanent | Retryable:
+def verdict(error: grpc.RpcError, *, forwarded: bool = False) -> Verdict:
     """What a failed call means for its bytes."""
-    code, text = error.code(), error.details() or ""
-    sentence = f"{code.name}: {text}" if text else code.name
-    after = _asked_delay(error)
-    if after is None and request.says_too_large(text):
-        return TooLarge(sentence)
-    if code in _RETRYABLE:
-        return Unreachable(sentence, after or 0.0, reason=code.name.lower())
-    return Refused(sentence, reason=code.name.lower())
+    return of_grpc(error.code(), error.details() or "", _asked_delay(error), forwarded=forwarded)
 
 
 def _asked_delay(error: grpc.RpcError) -> float | None:
@@ -163,17 +198,6 @@ def _target(endpoint: str, *, insecure: bool) -> tuple[str, bool]:
         if endpoint.startswith(scheme):
             return endpoint.removeprefix(scheme).rstrip("/"), plain
     return endpoint, insecure
-
-
-def _read_ca(name: str, ca_file: str | None) -> bytes | None:
-    """The certificates to trust; None for those of the system."""
-    if not ca_file:
-        return None
-    try:
-        return Path(ca_file).read_bytes()
-    except OSError as fault:
-        sentence = f"exporters.{name}.tls.ca_file: {ca_file} can't be read: {fault.strerror}"
-        raise ConfigError([sentence]) from fault
 
 
 def _compression(name: str, compression: str) -> grpc.Compression:

@@ -1,53 +1,36 @@
-"""OTLP over HTTP as a destination: one kept-alive connection, a verdict per answer. No retry."""
+"""OTLP over HTTP as a destination: a post for each delivery, a verdict per answer. No retry."""
 
 from __future__ import annotations
 
 import gzip
-import ssl
 from collections.abc import Mapping, Sequence
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from http.client import (
-    HTTPConnection,
-    HTTPException,
-    HTTPSConnection,
-    IncompleteRead,
-    RemoteDisconnected,
-)
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 
-from costspan.errors import ConfigError, Permanent, Refused, Retryable, TooLarge, Unreachable
+from costspan.errors import ConfigError
 from costspan.exporter.destination import Delivered
 from costspan.exporter.otlp import request
+from costspan.exporter.otlp.connections import Connections
+from costspan.exporter.otlp.tls import SYSTEM_TRUST, Tls
+from costspan.exporter.otlp.verdict import Verdict, of_http
 from costspan.model import LOGS, METRICS, TRACES, Frame
 
 _PATHS = {TRACES: "v1/traces", METRICS: "v1/metrics", LOGS: "v1/logs"}
-# opentelemetry-proto, docs/specification.md, "Retryable Response Codes": 500 is not among them.
-_RETRYABLE = frozenset({429, 502, 503, 504})
-_REASONS = {
-    400: "invalid_argument",
-    401: "unauthenticated",
-    403: "permission_denied",
-    404: "not_found",
-    405: "unimplemented",
-}
 _CONTENT_TYPE = "application/x-protobuf"
-_MAX_ANSWER_BYTES = 4 << 20  # as the specification bounds a response
-
-
-class _Answer(NamedTuple):
-    status: int
-    headers: Message
-    body: bytes
 
 
 class OtlpHttp:
-    """A Destination. `endpoint` is the base URL: v1/traces and so on are appended to its path."""
+    """A Destination. `endpoint` is the base URL: v1/traces and so on are appended to its path.
+
+    One connection for each delivery in flight, kept alive for the next one unless it was idle for
+    `idle_timeout` seconds (0 = however long). A new connection uses the files of `tls` as they are
+    then.
+    """
 
     takes = request.SIGNALS
 
@@ -56,10 +39,11 @@ class OtlpHttp:
         name: str,
         endpoint: str,
         *,
-        ca_file: str | None = None,
+        tls: Tls = SYSTEM_TRUST,
         headers: Mapping[str, str] | None = None,
         compression: str = "none",
         timeout: float = request.TIMEOUT_SECONDS,
+        idle_timeout: float = 90.0,
         instance: str = "",
         max_bytes: int = request.MAX_REQUEST_BYTES,
     ) -> None:
@@ -71,13 +55,14 @@ class OtlpHttp:
         if compression not in ("none", "", "gzip"):
             sentence = f"exporters.{name}.compression: expected none or gzip, got {compression!r}"
             raise ConfigError([sentence])
+        if url.scheme == "https":
+            tls.check(name)
         self._base = url.path.rstrip("/")
         self._headers = dict(headers or {})
         self._gzip = compression == "gzip"
         self._instance = instance
         self._max_bytes = max_bytes
-        self._fresh = True  # no request has used the connection since it was opened
-        self._connection = _connection(name, url.scheme, url.hostname, url.port, ca_file, timeout)
+        self._connections = Connections(url, tls, timeout, idle_timeout)
 
     def open(self) -> None:
         """Nothing to prepare: the first delivery connects."""
@@ -92,63 +77,19 @@ class OtlpHttp:
         if self._gzip:
             body = gzip.compress(body, compresslevel=1)
             headers["content-encoding"] = "gzip"
-        answer = self._post(f"{self._base}/{_PATHS[frames[0].signal]}", body, headers)
+        answer = self._connections.post(f"{self._base}/{_PATHS[frames[0].signal]}", body, headers)
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            raise verdict(answer.status, answer.headers, answer.body)
-        return request.delivered(self.name, frames, answer.body)
+            forwarded = bool(frames[0].metadata)
+            raise verdict(answer.status, answer.headers, answer.body, forwarded=forwarded)
+        return request.delivered(frames, answer.body)
 
     def close(self) -> None:
-        self._connection.close()
-
-    def _post(self, path: str, body: bytes, headers: Mapping[str, str]) -> _Answer:
-        """Post once; a kept-alive connection that the server has closed meanwhile is reopened."""
-        fresh = self._fresh
-        try:
-            return self._exchange(path, body, headers)
-        except (RemoteDisconnected, ConnectionResetError, BrokenPipeError) as fault:
-            self._hang_up()
-            if fresh:
-                raise _unreachable(fault) from fault
-            return self._post(path, body, headers)
-        except TimeoutError as fault:
-            self._hang_up()
-            raise Unreachable("no answer in time", reason="deadline_exceeded") from fault
-        except (OSError, HTTPException) as fault:
-            self._hang_up()
-            raise _unreachable(fault) from fault
-
-    def _exchange(self, path: str, body: bytes, headers: Mapping[str, str]) -> _Answer:
-        self._connection.request("POST", path, body=body, headers=headers)
-        response = self._connection.getresponse()
-        content = response.read(_MAX_ANSWER_BYTES)
-        if response.length and len(content) < _MAX_ANSWER_BYTES:
-            # http.client says so only where no length is given to `read`. What was lost may have
-            # said "rejected", and whoever dies while answering may have lost the spans too.
-            raise IncompleteRead(content, response.length)
-        self._fresh = False
-        if response.will_close or not response.isclosed():
-            self._hang_up()
-        return _Answer(response.status, response.headers, content)
-
-    def _hang_up(self) -> None:
-        self._connection.close()
-        self._fresh = True
+        self._connections.close()
 
 
-def verdict(status: int, headers: Message, body: bytes) -> Permanent | Retryable:
+def verdict(status: int, headers: Message, body: bytes, *, forwarded: bool = False) -> Verdict:
     """What an answer outside 2xx means for the bytes that were posted."""
-    text = _message(body)
-    sentence = f"HTTP {status}: {text}" if text else f"HTTP {status}"
-    if status in _RETRYABLE:
-        reason = "throttled" if status == HTTPStatus.TOO_MANY_REQUESTS else "unavailable"
-        return Unreachable(sentence, _asked_delay(headers), reason)
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or request.says_too_large(text):
-        return TooLarge(sentence)
-    return Refused(sentence, _REASONS.get(status, f"http_{status}"))
-
-
-def _unreachable(fault: Exception) -> Unreachable:
-    return Unreachable(f"no answer: {str(fault) or type(fault).__name__}")
+    return of_http(status, _message(body), _asked_delay(headers), forwarded=forwarded)
 
 
 def _message(body: bytes) -> str:
@@ -169,17 +110,3 @@ def _asked_delay(headers: Message) -> float:
     except (TypeError, ValueError):
         return 0.0
     return max(0.0, wait.total_seconds())
-
-
-def _connection(
-    name: str, scheme: str, host: str, port: int | None, ca_file: str | None, timeout: float
-) -> HTTPConnection:
-    """A connection that is not open yet."""
-    if scheme == "http":
-        return HTTPConnection(host, port, timeout=timeout)
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError as fault:  # ssl.SSLError is one
-        sentence = f"exporters.{name}.tls.ca_file: {ca_file} can't be used: {fault}"
-        raise ConfigError([sentence]) from fault
-    return HTTPSConnection(host, port, timeout=timeout, context=context)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 
 from google.protobuf.message import DecodeError
@@ -11,8 +10,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from costspan import __version__
 from costspan.exporter.destination import Delivered
 from costspan.model import LOGS, METRICS, SOLO, TRACES, Frame, Metadata
-
-_log = logging.getLogger(__name__)
 
 # Not profiles: each request has a dictionary of its own, so joined requests are no request.
 SIGNALS = frozenset({TRACES, METRICS, LOGS})
@@ -23,9 +20,6 @@ TIMEOUT_SECONDS = 10.0  # opentelemetry-specification, protocol/exporter.md
 # Many receivers still refuse a message above 4 MiB, the default of grpc-go and grpcio (Collector
 # issue 10025). The slack is for those that count framing.
 MAX_REQUEST_BYTES = (4 << 20) - (64 << 10)
-
-# Wordings for "your message is too large": grpc-go and C-core, Java, tonic (as OUT_OF_RANGE).
-_TOO_LARGE_TEXTS = ("larger than max", "exceeds maximum size", "message length too large")
 
 
 def group(frames: Sequence[Frame], max_bytes: int) -> list[list[Frame]]:
@@ -73,22 +67,14 @@ def _legal(value: str) -> bool:
     return value.isascii() and value.isprintable()
 
 
-def says_too_large(text: str) -> bool:
-    """Whether an error text means that the message is above the receiver's limit."""
-    return any(known in text for known in _TOO_LARGE_TEXTS)
-
-
-def delivered(name: str, frames: Iterable[Frame], response: bytes) -> Delivered:
+def delivered(frames: Iterable[Frame], response: bytes) -> Delivered:
     """Read a partial success. The responses of all signals have the same shape."""
     items = sum(frame.items for frame in frames)
+    if not response:
+        return Delivered(items)
     try:
         partial = ExportTraceServiceResponse.FromString(response).partial_success
     except DecodeError:
         return Delivered(items)  # an answer in another shape: the status said success
     rejected = min(max(partial.rejected_spans, 0), items)
-    if rejected or partial.error_message:
-        _log.warning(
-            "exporter %s: %d of %d items were rejected: %s",
-            *(name, rejected, items, partial.error_message or "no reason given"),
-        )
-    return Delivered(items - rejected, rejected)
+    return Delivered(items - rejected, rejected, partial.error_message)

@@ -36,10 +36,11 @@ from costspan.exporter.destination import Destination
 from costspan.exporter.otlp import MAX_REQUEST_BYTES, Keepalive, OtlpGrpc, OtlpHttp, Tls
 from costspan.exporter.retry import RetryPolicy
 from costspan.exporter.runner import Runner, join_all
+from costspan.journal.disk import DiskJournal, DiskSettings
 from costspan.journal.memory import BACKPRESSURE, DROP_OLDEST, MemoryJournal
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.ledger.reader import READER, LedgerReader
-from costspan.model import TRACE_TOTALS, TRACES, ReaderSpec
+from costspan.model import TRACE_TOTALS, TRACES, Journal, ReaderSpec
 from costspan.pipeline import Meter, Pipeline
 from costspan.prices.files import Prices
 from costspan.prices.source import PriceSource, State
@@ -82,12 +83,7 @@ class Service:
         self._store = _store(config)
         self._ledger_spec = ReaderSpec(READER, frozenset({TRACES}), DROP_OLDEST, counted=False)
         self._destinations = {n: self._destination(n, e) for n, e in config.exporters.items()}
-        self.journal = MemoryJournal(
-            [*self._reader_specs(), self._ledger_spec],
-            config.journal.max_size,
-            self.telemetry,
-            self._clock,
-        )
+        self.journal = self._journal([*self._reader_specs(), self._ledger_spec])
         self._ledger = self._ledger_reader()
         self._runners = [self._runner(n, d) for n, d in self._destinations.items()]
         self._prices = self._price_source()
@@ -139,6 +135,7 @@ class Service:
         for runner in self._runners:
             runner.drain(deadline)
         left = join_all(self._runners)
+        self.journal.end()
         if self._web is not None:
             self._web.stop()
         if self._store is not None:
@@ -201,6 +198,20 @@ class Service:
         cost = self._config.processors.cost
         pricer = Pricer(prices.book, prices.cards)
         return Meter.by(pricer, self._dimensions, cost.off, remeter=cost.remeter)
+
+    def _journal(self, readers: list[ReaderSpec]) -> Journal:
+        """Raises StartError if its directory can't be had."""
+        journal = self._config.journal
+        if journal.directory is None:
+            return MemoryJournal(readers, journal.limit, self.telemetry, self._clock)
+        settings = DiskSettings(
+            Path(journal.directory),
+            max_size=journal.limit,
+            segment_size=journal.segment_size,
+            fsync=journal.fsync,
+            fsync_interval=journal.fsync_interval,
+        )
+        return DiskJournal(readers, settings, self.telemetry, self._clock)
 
     def _ledger_reader(self) -> LedgerReader:
         totals = self._config.processors.trace_totals

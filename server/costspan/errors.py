@@ -10,6 +10,7 @@ CostspanError
 │   └── UnsupportedFormat  a content type, encoding or journal version that we do not read
 └── Retryable              the same bytes may be accepted later; carries `after` (seconds)
     ├── Full               the journal's byte limit is reached for a reader with back pressure
+    ├── Unwritable         the journal's disk is full or faulty
     ├── Overloaded         too many bytes in flight
     ├── Draining           the process is shutting down
     └── Unreachable        the destination did not answer, or answered with a retryable status
@@ -80,6 +81,10 @@ class Retryable(CostspanError):
 
 class Full(Retryable):
     """The journal can't take more until a reader with back pressure has moved on."""
+
+
+class Unwritable(Retryable):
+    """The journal can't be written: its disk is full or faulty."""
 
 
 class Overloaded(Retryable):

@@ -330,11 +330,14 @@ class Journal(Protocol):
         ...
 
     def append(self, frames: Sequence[Frame]) -> int:
-        """Return the last seq once all frames are as durable as configured. Raises Full."""
+        """Return the last seq once all frames are as durable as configured.
+
+        Raises Full, Draining or Unwritable: then no reader ever sees any of them.
+        """
         ...
 
     def admit(self, signal: str, size: int) -> None:
-        """Raise Full or Draining if an append of `size` bytes would: asked before the work."""
+        """Raise what an append of `size` bytes would: asked before the work."""
         ...
 
     def read(self, reader: str, max_bytes: int, timeout: float) -> list[Frame]:
@@ -375,7 +378,11 @@ class Journal(Protocol):
     def backlog(self, reader: str) -> Backlog: ...
 
     def close(self) -> None:
-        """Wake every waiting reader; later appends raise Draining."""
+        """Wake every waiting reader; later appends raise Draining. Readers may go on."""
+        ...
+
+    def end(self) -> None:
+        """Give up what it holds of the machine. Called last: readers can't go on."""
         ...
 
 

@@ -158,6 +158,7 @@ DOLLARS = (
 CALLS = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 # gen_ai.client.operation.duration: open-telemetry/semantic-conventions v1.41 gen-ai-metrics.md
 SECONDS = tuple(0.01 * 2**n for n in range(14))
+FSYNC_SECONDS = tuple(0.00025 * 2**n for n in range(14))
 TRACE_SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
 
@@ -403,7 +404,8 @@ class Telemetry(Collector):
         Counter,
         "costspan_exporter_accepted_items_total",
         "exporter signal",
-        "Items that entered the journal for this destination.",
+        "Items that entered the journal for this destination; what a restart finds unsent enters"
+        " again.",
     )
     sent = _family(
         Counter, "costspan_exporter_sent_items_total", "exporter signal", "Items that it confirmed."
@@ -424,7 +426,7 @@ class Telemetry(Collector):
         Counter,
         "costspan_exporter_dropped_items_total",
         "exporter signal reason",
-        "Items lost: journal_full (oldest dropped), shutdown.",
+        "Items lost: journal_full (oldest dropped), journal_corrupt, shutdown.",
     )
     queued = _family(
         Gauge,
@@ -440,6 +442,56 @@ class Telemetry(Collector):
         "costspan_exporter_queue_oldest_seconds",
         "exporter",
         "Age of the oldest item that waits.",
+    )
+    # the journal on disk
+    journal_bytes = _family(
+        Gauge, "costspan_journal_bytes", "", "Bytes of the segments in the journal's directory."
+    )
+    journal_segments = _family(
+        Gauge, "costspan_journal_segments", "", "Segments in the journal's directory."
+    )
+    journal_fsync = _family(
+        Histogram,
+        "costspan_journal_fsync_seconds",
+        "",
+        "How long the disk took to make appended frames durable.",
+        FSYNC_SECONDS,
+    )
+    journal_append_failures = _family(
+        Counter,
+        "costspan_journal_append_failures_total",
+        "reason",
+        "Times that the disk failed: no_space, io. Clients are asked to come back.",
+    )
+    journal_cursor_failures = _family(
+        Counter,
+        "costspan_journal_cursor_failures_total",
+        "exporter",
+        "Cursors that could not be written; a restart would send again what they confirm.",
+    )
+    journal_corrupt = _family(
+        Counter,
+        "costspan_journal_corrupt_records_total",
+        "",
+        "Stretches of a segment that a start found damaged, and stepped over.",
+    )
+    journal_truncated = _family(
+        Counter,
+        "costspan_journal_truncated_bytes_total",
+        "",
+        "Bytes of a record that was cut short when the last process died: never acked.",
+    )
+    journal_set_aside = _family(
+        Counter,
+        "costspan_journal_set_aside_bytes_total",
+        "",
+        "Bytes of segments whose header is damaged, kept as *.damaged.",
+    )
+    journal_recovered = _family(
+        Counter,
+        "costspan_journal_recovered_items_total",
+        "signal",
+        "Items that a start found in the journal.",
     )
     send_failures = _family(
         Counter,

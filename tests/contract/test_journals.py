@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from costspan.clock import SystemClock
 from costspan.errors import Draining, Full
+from costspan.journal.disk import DiskJournal, DiskSettings
 from costspan.journal.memory import MemoryJournal
-from costspan.model import CALL_ROWS, LOGS, METRICS, OWN, TRACES, Journal, ReaderSpec
+from costspan.model import CALL_ROWS, LOGS, METRICS, OWN, SOLO, TRACES, Journal, ReaderSpec
 from costspan.telemetry import Telemetry
 from costspan.testing import frame
 
@@ -19,21 +24,40 @@ KIB = 1024
 
 
 def memory(
-    readers: Sequence[ReaderSpec], max_bytes: int = 1 << 20, telemetry: Telemetry | None = None
+    _: Path,
+    readers: Sequence[ReaderSpec],
+    max_bytes: int = 1 << 20,
+    telemetry: Telemetry | None = None,
 ) -> Journal:
     return MemoryJournal(readers, max_bytes, telemetry or Telemetry(), SystemClock())
 
 
-JOURNALS = [memory]
+def disk(
+    directory: Path,
+    readers: Sequence[ReaderSpec],
+    max_bytes: int = 1 << 20,
+    telemetry: Telemetry | None = None,
+) -> Journal:
+    settings = DiskSettings(directory, max_size=max_bytes)
+    return DiskJournal(readers, settings, telemetry or Telemetry(), SystemClock())
+
+
+JOURNALS = [memory, disk]
 ALL = frozenset({TRACES, METRICS, LOGS})
 OTLP = ReaderSpec("otlp", ALL, "backpressure")
 STORE = ReaderSpec("clickhouse", frozenset({TRACES}), "drop_oldest")
 
 
 @pytest.fixture(params=JOURNALS, ids=lambda make: make.__name__)
-def make(request: pytest.FixtureRequest) -> Make:
-    made: Make = request.param
-    return made
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+    with ExitStack() as ended:
+
+        def made(*args: Any, **named: Any) -> Journal:
+            journal: Journal = request.param(tmp_path, *args, **named)
+            ended.callback(journal.end)
+            return journal
+
+        yield made
 
 
 def test_frames_come_in_the_order_of_their_append_with_rising_seq(make: Make) -> None:
@@ -226,3 +250,161 @@ def test_appends_from_many_threads_are_all_there_once(make: Make) -> None:
     assert [f.seq for f in frames] == sorted(f.seq for f in frames)
     pairs = zip(frames[::2], frames[1::2], strict=True)
     assert all(second.body == first.body + b"+" for first, second in pairs)
+
+
+# --- what journals promise that outlive their process ---------------------------------------------
+
+
+DURABLE = [disk]
+
+
+class Lives:
+    """One journal after the other in one place. `restart` ends it in order, `crash` does not."""
+
+    def __init__(self, make: Callable[..., Journal], place: Path) -> None:
+        self._make = make
+        self._place = place
+        self._crashes = 0
+        self.telemetry = Telemetry()
+        self._journal: Journal | None = None
+
+    def start(self, readers: Sequence[ReaderSpec], **named: Any) -> Journal:
+        self.telemetry = Telemetry()
+        self._journal = self._make(self._place, readers, telemetry=self.telemetry, **named)
+        return self._journal
+
+    def stop(self) -> None:
+        if self._journal is not None:
+            self._journal.end()
+            self._journal = None
+
+    def restart(self, readers: Sequence[ReaderSpec], **named: Any) -> Journal:
+        self.stop()
+        return self.start(readers, **named)
+
+    def crash(self, readers: Sequence[ReaderSpec], **named: Any) -> Journal:
+        """What the kernel has when a process is killed: the files as they are at this moment."""
+        self._crashes += 1
+        left = self._place.with_name(f"crash-{self._crashes}")
+        shutil.copytree(self._place, left)
+        self.stop()
+        self._place = left
+        return self.start(readers, **named)
+
+
+@pytest.fixture(params=DURABLE, ids=lambda make: make.__name__)
+def lives(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lives]:
+    lives = Lives(request.param, tmp_path / "journal")
+    yield lives
+    lives.stop()
+
+
+def bodies(journal: Journal, reader: str = "otlp") -> list[bytes]:
+    return [f.body for f in journal.read(reader, 1 << 20, 0)]
+
+
+def test_what_was_acked_is_there_after_a_crash_as_it_was_and_in_order(lives: Lives) -> None:
+    journal = lives.start([OTLP])
+    sent = frame(b"a", calls=b"calls", items=3)._replace(flags=SOLO, metadata=(("tenant", "x"),))
+    journal.append([sent, frame(b"b")])
+    before = journal.read("otlp", KIB, 0)
+
+    journal = lives.crash([OTLP])
+
+    assert journal.read("otlp", KIB, 0) == before
+    assert before[0] == sent._replace(seq=before[0].seq)
+
+
+def test_each_reader_goes_on_where_it_had_committed(lives: Lives) -> None:
+    journal = lives.start([OTLP, STORE])
+    for body in (b"a", b"b", b"c"):
+        journal.append([frame(body)])
+    journal.commit("otlp", journal.read("otlp", 1, 0)[0].seq)
+
+    journal = lives.crash([OTLP, STORE])
+
+    assert bodies(journal) == [b"b", b"c"]
+    assert bodies(journal, "clickhouse") == [b"a", b"b", b"c"]
+
+
+def test_seqs_rise_and_the_identity_stays_across_restarts(lives: Lives) -> None:
+    journal = lives.start([OTLP])
+    identity, seqs = journal.identity, []
+    for _ in range(3):
+        seqs.append(journal.append([frame(b"x")]))
+        journal.commit("otlp", seqs[-1])
+        journal = lives.crash([OTLP])
+        assert journal.identity == identity
+
+    assert seqs == sorted(set(seqs))
+
+
+def test_a_planned_round_comes_again_as_it_was_and_then_the_rest(lives: Lives) -> None:
+    journal = lives.start([OTLP])
+    for n in range(6):
+        journal.append([frame(b"%d" % n * 100)])
+    planned = journal.read("otlp", 300, 0)
+    journal.plan("otlp", planned[-1].seq)
+
+    journal = lives.crash([OTLP])
+
+    assert journal.read("otlp", 1, 0) == planned
+    assert journal.read("otlp", 1 << 20, 0) == planned
+    journal.commit("otlp", planned[-1].seq)
+    assert len(journal.read("otlp", 1 << 20, 0)) == 3
+
+
+def test_a_reader_that_releases_reads_again_what_it_did_not_release(lives: Lives) -> None:
+    ledger = ReaderSpec("ledger", frozenset({TRACES}), "drop_oldest", counted=False, releases=True)
+    journal = lives.start([ledger])
+    seqs = [journal.append([frame(b"%d" % n)]) for n in range(4)]
+    journal.commit("ledger", seqs[2])
+    journal.release("ledger", seqs[0])
+    assert bodies(journal, "ledger") == [b"3"]
+
+    journal = lives.crash([ledger])
+
+    assert journal.backlog("ledger").cursor == seqs[0]
+    assert bodies(journal, "ledger") == [b"1", b"2", b"3"]
+
+
+def test_what_an_earlier_process_left_is_told_once_of_one_signal(lives: Lives) -> None:
+    journal = lives.start([OTLP])
+    for n in range(3):
+        journal.append([frame(b"t%d" % n), frame(b"l%d" % n, signal=LOGS)])
+    journal.commit("otlp", journal.read("otlp", 1, 0)[0].seq)
+
+    journal = lives.crash([OTLP])
+    journal.append([frame(b"new")])
+
+    assert [f.body for f in journal.recovered(TRACES)] == [b"t0", b"t1", b"t2"]
+
+
+def test_a_new_reader_sees_what_arrives_from_now_on(lives: Lives) -> None:
+    lives.start([OTLP]).append([frame(b"old")])
+
+    journal = lives.restart([OTLP, STORE])
+    journal.append([frame(b"new")])
+
+    assert bodies(journal, "clickhouse") == [b"new"]
+    assert bodies(journal) == [b"old", b"new"]
+
+
+def test_what_a_restart_finds_unsent_is_accepted_again(lives: Lives) -> None:
+    journal = lives.start([OTLP])
+    seqs = [journal.append([frame(b"x", items=n)]) for n in (1, 2, 3)]
+    journal.commit("otlp", seqs[0])
+
+    left = lives.crash([OTLP]).backlog("otlp")
+
+    assert left.items == lives.telemetry.exporter_accepted.exact("otlp") == 5
+    assert left.frames == 2
+
+
+def test_after_its_end_a_journal_takes_nothing_and_loses_nothing(lives: Lives) -> None:
+    journal = lives.start([OTLP])
+    journal.append([frame(b"a")])
+
+    assert bodies(lives.restart([OTLP])) == [b"a"]
+    with pytest.raises(Draining):
+        journal.append([frame(b"b")])

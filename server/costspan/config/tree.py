@@ -178,13 +178,37 @@ class Processors(Section, frozen=True, kw_only=True):
 
 
 class Journal(Section, frozen=True, kw_only=True):
-    """Where data waits: a ring in memory."""
+    """Where data waits: on disk if there is a directory, else in memory."""
 
+    directory: Annotated[
+        str | None,
+        about("Keep the journal in this directory: what was acked survives the process."),
+    ] = None
     max_size: Annotated[
-        Size, Meta(ge=MIB), about("Bytes that may wait for the slowest destination.")
+        Annotated[int, Meta(ge=MIB)] | None,
+        Meta(extra={"form": forms.SIZE}),
+        about("Bytes that may wait; `1GiB` in a directory, else `64MiB` for each destination."),
+    ] = None
+    segment_size: Annotated[
+        Size,
+        Meta(ge=MIB),
+        about("Bytes of a file of the journal, at most an eighth of `max_size`."),
     ] = 64 * MIB
-    directory: Annotated[Later, about("Keep the journal on disk, to survive a restart.")] = None
-    fsync: Annotated[Later, about("When the disk journal is flushed.")] = None
+    fsync: Annotated[
+        Literal["group", "interval", "off"],
+        about(
+            "What an ack waits for. `group`: the disk has it, one flush for all that arrive"
+            " meanwhile. `interval`: the kernel has it, the disk soon. `off`: the kernel has it."
+        ),
+    ] = "group"
+    fsync_interval: Annotated[
+        Seconds, Meta(gt=0), about("Time between flushes with `fsync: interval`.")
+    ] = 0.05
+
+    @property
+    def limit(self) -> int:
+        """Bytes that may wait."""
+        return self.max_size or (64 * MIB if self.directory is None else 1024 * MIB)
 
 
 # --- exporters -----------------------------------------------------------------------------------

@@ -134,6 +134,9 @@ class MemoryJournal:
             self._closed = True
             self._changed.notify_all()
 
+    def end(self) -> None:
+        """There is nothing to give back."""
+
     def _check_room(self, added: Mapping[str, int]) -> None:
         """Refuse before anything is stored (bytes by signal). An empty queue takes any request."""
         if self._closed:

@@ -116,17 +116,22 @@ def read_head(data: bytes | memoryview, offset: int = 0, salt: int = 0) -> Head 
     )
 
 
+def intact(head: Head, payload: bytes | memoryview) -> bool:
+    """Whether the payload is the one that was written with this head."""
+    return len(payload) == head.length and zlib.crc32(payload) == head.crc
+
+
 def decode(head: Head, payload: bytes | memoryview) -> Frame:
     """The frame of a head and its payload. Raises Corrupt if they do not belong together."""
-    if len(payload) != head.length or zlib.crc32(payload) != head.crc:
+    if not intact(head, payload):
         raise Corrupt(f"record {head.seq}: its {head.length} bytes do not match their checksum")
+    return unpack(head, payload)
+
+
+def unpack(head: Head, payload: bytes | memoryview) -> Frame:
+    """The frame, when the payload is known to be intact."""
     body_at, calls_at = head.metadata_length, head.length - head.calls_length
-    metadata: Metadata = ()
-    if body_at:
-        try:
-            metadata = _metadata_decoder.decode(payload[:body_at])
-        except msgspec.MsgspecError as fault:
-            raise Corrupt(f"record {head.seq}: its metadata can't be read: {fault}") from fault
+    metadata = _metadata_decoder.decode(payload[:body_at]) if body_at else ()
     return Frame(
         head.seq,
         head.received_ns,

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from costspan.errors import Draining, Full
+from costspan.errors import Retryable
 from costspan.ledger.ledger import Closing
 from costspan.model import (
     CALL_ROWS,
@@ -68,7 +68,7 @@ class Outbox:
                 totals = list(self._totals.values())[:_ROWS_PER_FRAME]
                 self._append(TRACE_TOTALS, encode_totals(totals), len(totals), now)
                 _remove(self._totals, len(totals))
-        except (Full, Draining):
+        except Retryable:
             return False
         return True
 

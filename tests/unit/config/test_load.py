@@ -164,7 +164,7 @@ def test_a_file_reference_loses_its_final_line_break_only(tmp_path: Path) -> Non
 
 
 def test_a_reference_that_is_empty_leaves_the_default() -> None:
-    assert given("journal:\n  max_size: ${env:SIZE:-}").journal.max_size == 64 << 20
+    assert given("journal:\n  max_size: ${env:SIZE:-}").journal.limit == 64 << 20
 
 
 # --- the environment -----------------------------------------------------------------------------

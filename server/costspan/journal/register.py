@@ -1,0 +1,68 @@
+"""What the directory as a whole says of itself: its format, its identity, who has ever read it.
+
+The names are there so that a cursor that was lost is told from a reader that is new: the first
+starts over at the oldest frame, the second sees only what arrives from now on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from costspan.journal.segment import FORMAT, NewerFormat, sync_directory
+
+_NAME = "journal.json"
+_MODE = 0o600
+
+
+class Register(msgspec.Struct, frozen=True):
+    """The content of the file."""
+
+    identity: str
+    readers: tuple[str, ...] = ()
+    format: int = FORMAT
+
+
+class _Outer(msgspec.Struct):
+    """What every format has."""
+
+    format: int
+
+
+def load(directory: Path) -> Register | None:
+    """None if there is none, or it is damaged. Raises NewerFormat, OSError."""
+    path = directory / _NAME
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        version = msgspec.json.decode(data, type=_Outer).format
+        if version > FORMAT:
+            raise NewerFormat(path, version)
+        register = msgspec.json.decode(data, type=Register)
+        return register if len(bytes.fromhex(register.identity)) == 16 else None  # noqa: PLR2004  (a uuid)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+def save(directory: Path, register: Register) -> None:
+    """Replace the file at once, and durably. Raises OSError."""
+    path = directory / _NAME
+    temporary = path.with_suffix(".tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
+    try:
+        os.write(fd, msgspec.json.encode(register) + b"\n")
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    temporary.rename(path)
+    sync_directory(directory)
+
+
+def with_readers(register: Register, names: Iterable[str]) -> Register:
+    """The same with these readers, and no others."""
+    return Register(register.identity, tuple(sorted(set(names))))

@@ -133,7 +133,7 @@ class _ClickHouse(BaseHTTPRequestHandler):
             query = head.decode(errors="replace")
         if query.lstrip()[:6].upper() == "INSERT":
             self.tally.add(inserts.spans(query, data), len(data))
-            self._answer(200, [("X-ClickHouse-Summary", "{}")], b"")
+            self._answer(200, [("X-ClickHouse-Summary", '{"written_rows":"1"}')], b"")
         elif body in inserts.ANSWERS:
             self._answer(200, [], inserts.ANSWERS[body])
         else:

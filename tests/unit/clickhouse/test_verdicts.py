@@ -64,6 +64,10 @@ def test_a_password_does_not_show() -> None:
         (53, "type", Refused, "type_mismatch"),
         (190, "arrays", Refused, "array_sizes"),
         (9999, "from the future", Unreachable, "server_error"),
+        (452, "Setting x should not be changed", Unreachable, "settings"),
+        (6, "x: while pushing to view `a b`.`c.d` (uuid)", Unreachable, "view"),
+        (6, "x: while pushing to view db.otel_traces_otlp_mv", Refused, "cannot_parse"),
+        (None, "h:1 answered with HTTP status 403", Unreachable, "login"),
     ],
 )
 def test_an_error_code_has_one_verdict(

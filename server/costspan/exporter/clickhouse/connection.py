@@ -8,6 +8,7 @@ an insert again when the connection was closed under it, and so do we.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,11 +16,13 @@ from typing import Any
 import clickhouse_connect
 import lz4.frame  # type: ignore[import-untyped]  # ships no types
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingError
+from urllib3.exceptions import HTTPError
 
+from costspan.errors import Unreachable
 from costspan.exporter.clickhouse.dsn import Dsn
 from costspan.exporter.clickhouse.inserts import Insert
-from costspan.exporter.clickhouse.verdict import verdict
+from costspan.exporter.clickhouse.verdict import SETTINGS, UNREACHABLE, verdict
 
 _CONNECT_SECONDS = 5
 # Every setting that decides whether a retry doubles rows; defaults differ between versions.
@@ -69,7 +72,7 @@ class Connection:
         """Write one block. Returns once ClickHouse has written it."""
         with _our_errors(self._place):
             body = _compressed(insert.body, self._dsn.compression)
-            self._client.raw_insert(
+            summary = self._client.raw_insert(
                 insert.table,
                 column_names=insert.columns,
                 # A view: the client copies bytes, to put the statement before them. Its types do
@@ -83,6 +86,10 @@ class Connection:
                     "insert_deduplication_token": insert.token,
                 },
             )
+        if not any(summary.summary.values()):
+            # ClickHouse signs its answers; a page that says 200 has not stored anything
+            text = f"{self._place} answered an insert with 200, but it is not ClickHouse's answer"
+            raise Unreachable(text, reason=UNREACHABLE)
 
     def close(self) -> None:
         self._client.close()
@@ -117,10 +124,23 @@ def _compressed(body: bytes, compression: str) -> bytes:
 def _our_errors(place: str) -> Iterator[None]:
     try:
         yield
+    except ProgrammingError as error:
+        # the client's own check: a setting that we need is read-only in this user's profile
+        raise Unreachable(str(error), reason=SETTINGS) from error
     except ClickHouseError as error:
         code = getattr(error, "code", None)
-        text = str(error) if code else f"{place} does not answer: {_root(error)}"
-        raise verdict(code, text) from error
+        raise verdict(code, str(error) if code else _without_code(place, error)) from error
+    except (HTTPError, OSError, ValueError, ArithmeticError) as error:
+        # an answer that the client could not read: half of one, or not ClickHouse's
+        text = f"{place} gave an answer that can't be read: {_root(error)}"
+        raise Unreachable(text, reason=UNREACHABLE) from error
+
+
+def _without_code(place: str, error: BaseException) -> str:
+    found = re.search(r"HTTP status \d+", str(error))
+    return (
+        f"{place} answered with {found[0]}" if found else f"{place} does not answer: {_root(error)}"
+    )
 
 
 def _root(error: BaseException) -> str:

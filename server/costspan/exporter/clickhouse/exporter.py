@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from costspan.errors import CostspanError, Refused, StartError, Unreachable
+from costspan.errors import CostspanError, Permanent, Refused, StartError, Unreachable
 from costspan.exporter.clickhouse import schema
 from costspan.exporter.clickhouse.connection import Connection
 from costspan.exporter.clickhouse.dsn import parse_dsn
@@ -21,8 +21,10 @@ from costspan.exporter.clickhouse.inserts import NATIVE, OTLP, Insert, Inserts, 
 from costspan.exporter.clickhouse.verdict import (
     LOGIN,
     SCHEMA_DRIFT,
+    SETTINGS,
     TOO_MANY_PARTITIONS,
     UNREACHABLE,
+    VIEW,
 )
 from costspan.exporter.destination import Delivered
 from costspan.model import CALL_ROWS, SOLO, TRACE_TOTALS, TRACES, Frame
@@ -34,7 +36,13 @@ _log = logging.getLogger(__name__)
 # Of one insert, uncompressed. Its body is joined in memory: with 8 MiB the process peaked 6 MiB
 # higher at 10 000 mixed spans a second.
 _MAX_BYTES = 4 * 1024 * 1024
-_RECONNECT = frozenset({UNREACHABLE, LOGIN, SCHEMA_DRIFT})
+_ALARMS = {
+    LOGIN: "ClickHouse does not let it in",
+    SCHEMA_DRIFT: "the tables are not as expected",
+    SETTINGS: "ClickHouse refuses a setting that it needs",
+    VIEW: "a view behind the tables fails",
+}
+_RECONNECT = frozenset({UNREACHABLE, LOGIN, SCHEMA_DRIFT, SETTINGS})
 
 
 class ClickHouse:
@@ -68,6 +76,7 @@ class ClickHouse:
         self._timeout = timeout
         self._ca_file = ca_file
         self._connection: Connection | None = None
+        self._alarmed = ""  # the reason for which an operator was called last
         self._best = OTLP  # what every server that was met could do
 
     def open(self) -> None:
@@ -90,6 +99,7 @@ class ClickHouse:
         except Unreachable as error:
             self._reconsider(error)
             raise
+        self._alarmed = ""
         return Delivered(sum(frame.items for frame in frames))
 
     def _inserts(self) -> Inserts:
@@ -108,6 +118,10 @@ class ClickHouse:
             connection = self._connect()
             try:
                 faults = schema.apply(connection)
+            except Permanent as refusal:
+                # a statement of ours was refused: that is no verdict on anybody's data
+                connection.close()
+                raise Unreachable(str(refusal), reason=SCHEMA_DRIFT) from refusal
             except CostspanError:
                 connection.close()
                 raise
@@ -129,9 +143,11 @@ class ClickHouse:
         return connection
 
     def _reconsider(self, error: Unreachable) -> None:
-        """Connect anew, and look at the tables again, if that may help."""
-        if error.reason == SCHEMA_DRIFT:
-            _log.error("exporter %s: the tables are not as expected: %s", self.name, error)
+        """Call for an operator, once for each reason; connect anew if that may help."""
+        if error.reason in _ALARMS and error.reason != self._alarmed:
+            self._alarmed = error.reason
+            text = "exporter %s: %s: %s; its data waits until an operator has mended that"
+            _log.error(text, self.name, _ALARMS[error.reason], error)
         if error.reason in _RECONNECT:
             self.close()
 

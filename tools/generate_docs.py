@@ -18,6 +18,7 @@ from costspan.config.shape import ALIASES, REQUIRED, Key, exporter_types, keys
 from costspan.config.show import plain
 from costspan.config.tree import Section, Tree
 from costspan.dialect.cache import EVIDENCE, REPORTED_ZERO
+from costspan.doctor.report import json_schema as doctor_schema
 from costspan.processor.enrich import ATTRIBUTES
 from costspan.telemetry import Telemetry
 from costspan_pricing.ratecard.schema import json_schema as rate_card_schema
@@ -54,6 +55,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "attributes.md", attributes()
     yield "ratecard.schema.json", json.dumps(rate_card_schema(), indent=2) + "\n"
     yield "libraries.md", libraries()
+    yield "doctor.schema.json", json.dumps(doctor_schema(), indent=2) + "\n"
 
 
 # --- metrics and attributes ----------------------------------------------------------------------

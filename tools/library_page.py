@@ -8,7 +8,7 @@ from markdown_page import page, table
 
 from costspan.dialect.convention import emitter
 from costspan.dialect.table import BESIDE, IN_TOTAL, INCLUSIVE
-from costspan.doctor.finding import COSTS_ACCURACY
+from costspan.doctor.finding import Severity, severity
 from costspan.doctor.libraries import LIBRARIES
 from costspan.doctor.libraries.shape import Gap, Library, Seen
 
@@ -78,7 +78,7 @@ def _counting(seen: Seen) -> str:
 
 def _gap(gap: Gap) -> tuple[str, str, str]:
     finding = f"`{gap.finding}`"
-    if gap.finding in COSTS_ACCURACY:
+    if severity(gap.finding) is not Severity.DETAIL:
         finding = f"**{finding}**"
     only = f" ({', '.join(gap.providers)})" if gap.providers else ""
     fix = f"[{gap.fix}]({gap.link})" if gap.fix and gap.link and "[" not in gap.fix else gap.fix

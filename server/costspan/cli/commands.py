@@ -28,6 +28,11 @@ _ELSEWHERE = {
         "Play a multi-agent workload and show what it cost.", "costspan.cli.demo", "demo_command"
     ),
     "price": _Elsewhere("Price OTLP/JSON files offline.", "costspan.cli.price", "price_command"),
+    "doctor": _Elsewhere(
+        "Say what is missing in telemetry, and which setting helps.",
+        "costspan.cli.doctor",
+        "doctor_command",
+    ),
     "health": _Elsewhere("Ask a running costspan whether it takes spans."),
 }
 _RATES_HELP = "Quote, explain, list, check and refresh prices."

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -72,22 +72,38 @@ def price_files(
     files: Sequence[str], prices: Pricer, dimensions: Dimensions = DEFAULT_DIMENSIONS
 ) -> Priced:
     """Read, price and roll up. Raises Undecodable naming the file, OSError."""
+    requests = ((file, each) for file in files for each in read(file, from_json))
+    return price_requests(requests, prices, dimensions)
+
+
+_Read = TypeVar("_Read")
+
+
+def read(file: str, parse: Callable[[bytes], list[_Read]]) -> list[_Read]:
+    """What a file holds; - is stdin. Raises Undecodable naming the file, OSError."""
+    data = sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
+    try:
+        return parse(data)
+    except Undecodable as error:
+        raise Undecodable(f"{file}: {error}") from error
+
+
+def price_requests(
+    requests: Iterable[tuple[str, bytes]],
+    prices: Pricer,
+    dimensions: Dimensions = DEFAULT_DIMENSIONS,
+) -> Priced:
+    """Price (file, request) and roll up. Raises Undecodable naming the file."""
     pipeline = _pipeline(Meter.by(prices, dimensions))
     calls: list[LlmCall] = []
     heads: list[wire.Head] = []
-    for file in files:
-        data = sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
-        try:
-            requests = from_json(data)
-        except Undecodable as error:
-            raise Undecodable(f"{file}: {error}") from error
-        for request in requests:
-            for piece in wire.cut(request, MAX_PIECE):
-                done = pipeline.intake(piece)
-                if done.flags & SOLO or done.faults:
-                    raise Undecodable(f"{file}: a span of it could not be read or priced")
-                calls += map(_anywhere, decode_calls(done.calls))
-                heads += wire.unpack_heads(wire.heads(done.body))
+    for file, request in requests:
+        for piece in wire.cut(request, MAX_PIECE):
+            done = pipeline.intake(piece)
+            if done.flags & SOLO or done.faults:
+                raise Undecodable(f"{file}: a span of it could not be read or priced")
+            calls += map(_anywhere, decode_calls(done.calls))
+            heads += wire.unpack_heads(wire.heads(done.body))
     return evaluate(calls, heads)
 
 

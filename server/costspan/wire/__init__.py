@@ -9,6 +9,7 @@ from costspan.wire.nested import nested
 from costspan.wire.request import count, cut, halve, readable
 from costspan.wire.scan import scan
 from costspan.wire.splice import splice
+from costspan.wire.told import told
 from costspan.wire.values import encode_attribute
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "readable",
     "scan",
     "splice",
+    "told",
     "unpack_heads",
 ]

@@ -12,9 +12,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from costspan.errors import Undecodable
+from costspan.model import LOGS, METRICS, TRACES
 
 _HEX = re.compile(r"[0-9a-fA-F]*", re.ASCII)
 _SPACE = re.compile(r"\s*")
@@ -31,6 +37,14 @@ _IDS = {
 }
 _RESOURCES = ("resourceSpans", "resource_spans")
 _SCOPES = ("scopeSpans", "scope_spans")
+# How documents of the other signals begin. Their ids are read as base64, which they are not: nobody
+# asks for them.
+_OTHERS: dict[str, tuple[str, type[Message]]] = {
+    "resourceMetrics": (METRICS, ExportMetricsServiceRequest),
+    "resource_metrics": (METRICS, ExportMetricsServiceRequest),
+    "resourceLogs": (LOGS, ExportLogsServiceRequest),
+    "resource_logs": (LOGS, ExportLogsServiceRequest),
+}
 
 
 def from_json(data: bytes) -> list[bytes]:
@@ -38,11 +52,27 @@ def from_json(data: bytes) -> list[bytes]:
 
     Unknown names are ignored. Raises Undecodable, which says where, what was expected, what seen.
     """
+    return [_request(document, place) for document, place in _documents(_text(data))]
+
+
+def signals_from_json(data: bytes) -> list[tuple[str, bytes]]:
+    """The same for a file that may hold metrics and logs too: (signal, request)."""
+    return [_any_signal(document, place) for document, place in _documents(_text(data))]
+
+
+def _text(data: bytes) -> str:
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Undecodable(f"byte {error.start}: expected UTF-8, saw {error.reason}") from error
-    return [_request(document, place) for document, place in _documents(text)]
+
+
+def _any_signal(document: Any, place: str) -> tuple[str, bytes]:
+    for name in document if isinstance(document, dict) else ():
+        if name in _OTHERS:
+            signal, message = _OTHERS[name]
+            return signal, _parsed(document, message(), place)
+    return TRACES, _request(document, place)
 
 
 def _documents(text: str) -> Iterator[tuple[Any, str]]:
@@ -80,9 +110,12 @@ def _request(document: Any, place: str) -> bytes:
         raise Undecodable(f"{place}: expected resourceSpans, saw {_show(sorted(document))}")
     for span, path in _spans(document, place):
         _bytes_for_ids(span, path)
+    return _parsed(document, ExportTraceServiceRequest(), place)
+
+
+def _parsed(document: dict[str, Any], empty: Message, place: str) -> bytes:
     try:
-        message = ParseDict(document, ExportTraceServiceRequest(), ignore_unknown_fields=True)
-        return message.SerializeToString()
+        return ParseDict(document, empty, ignore_unknown_fields=True).SerializeToString()
     except (ParseError, ValueError, TypeError, RecursionError) as error:
         raise Undecodable(f"{place}: expected OTLP/JSON, saw a fault: {error}") from error
 

@@ -517,6 +517,19 @@ class Telemetry(Collector):
         "exporter table",
         "Rows that ClickHouse confirmed.",
     )
+    clickhouse_adjusted = _family(
+        Counter,
+        "costspan_clickhouse_adjusted_rows_total",
+        "exporter table reason",
+        "Rows of calls and totals with a value that no column holds, brought into range.",
+    )
+    clickhouse_expired = _family(
+        Counter,
+        "costspan_clickhouse_expired_rows_total",
+        "exporter table",
+        "Rows of calls and totals that were past the table's TTL already: the next merge drops"
+        " them.",
+    )
     # build and book
     build_info = _family(Gauge, "costspan_build_info", "version python", "Always 1.")
     price_book_info = _family(Gauge, "costspan_price_book_info", "book sha256", "Always 1.")

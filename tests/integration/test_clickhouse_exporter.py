@@ -13,11 +13,11 @@ from clickhouse_connect.driver.client import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from costspan.errors import Refused, Unreachable
+from costspan.errors import Unreachable
 from costspan.exporter.clickhouse.exporter import ClickHouse
 from costspan.exporter.clickhouse.inserts import NATIVE, OTLP
 from costspan.exporter.clickhouse.schema import TRACE_COLUMNS, migrations
-from costspan.model import SOLO, Value
+from costspan.model import Value
 from costspan.telemetry import Telemetry
 from costspan.testing import key_values, request, span
 from integration.running_store import RunningStore, count, spans_frame
@@ -180,22 +180,6 @@ def test_a_delivery_that_is_sent_again_makes_no_double(
 def _looked_up(client: Client) -> int:
     query = "SELECT count() FROM otel_traces_trace_id_ts WHERE Start > now() - INTERVAL 1 HOUR"
     return int(client.query(query).result_rows[0][0])
-
-
-def test_spans_that_nobody_can_decode_are_refused_alone(
-    destination: ClickHouse, client: Client
-) -> None:
-    """A SOLO frame travels alone and ends as `unreadable`; its neighbours are written."""
-    good = spans_frame(request(span(start_ns=NOW)), seq=1)
-    solo = good._replace(seq=2, flags=SOLO, body=b"\x0a\x02\xff\xff")
-    groups = destination.group([good, solo, good._replace(seq=3)])
-
-    assert [[frame.seq for frame in group] for group in groups] == [[1, 3], [2]]
-    destination.deliver(groups[0])
-    with pytest.raises(Refused) as refusal:
-        destination.deliver(groups[1])
-    assert refusal.value.reason == "unreadable"
-    assert count(client, "otel_traces") == 2
 
 
 # --- the schema and the server -------------------------------------------------------------------

@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from costspan.errors import Refused
 from costspan.exporter.clickhouse.exporter import ClickHouse
 from costspan.model import (
     CALL_ROWS,
@@ -81,13 +80,6 @@ def _attos(decimal: str) -> int:
     assert isinstance(exponent, int)
     number = int("".join(map(str, digits))) * int(10 ** (18 + exponent))
     return -number if sign else number
-
-
-def test_money_beyond_the_column_is_refused_and_not_bent(destination: ClickHouse) -> None:
-    """39 digits are an error of the record, with a sentence."""
-    absurd = call(charge=Charge("priced", "", str(10**38)))
-    with pytest.raises(Refused, match="at most 38 digits"):
-        destination.deliver([spans_frame(request(span(start_ns=NOW)), calls=[absurd])])
 
 
 def test_a_correction_replaces_the_call(destination: ClickHouse, client: Client) -> None:

@@ -24,7 +24,7 @@ from costspan.model import Value
 from costspan.wire import native
 from costspan.wire.native import Block, string
 from costspan.wire.request import outline
-from costspan.wire.schema import ResourceFields, RowFields, ScopeFields
+from costspan.wire.schema import AttributeBytes, ResourceFields, RowFields, ScopeFields
 from costspan.wire.values import any_value
 
 _TIME = "DateTime64(9)"
@@ -217,9 +217,20 @@ def _entry(raw: bytes) -> _Entry:
             value = at + 2 if raw[at + 1] < _ONE_BYTE else at + 3
             if raw[value] == _STRING and _fills(raw, value + 1):
                 return raw[1:at], raw[value + 1 :]
-    attribute = KeyValue.FromString(raw)
+    try:
+        attribute = KeyValue.FromString(raw)
+    except DecodeError:
+        return _undecoded(raw)
     key = string(attribute.key.encode())
     return key, native.text(_text(any_value(attribute.value)))
+
+
+def _undecoded(raw: bytes) -> _Entry:
+    """For an attribute that a full decode refuses: its text as it came, structure as base64."""
+    attribute = AttributeBytes.FromString(raw)
+    value = attribute.value
+    text = value.text or base64.b64encode(value.array or value.pairs)
+    return string(attribute.key), string(text)
 
 
 def _fills(raw: bytes, at: int) -> bool:

@@ -87,6 +87,13 @@ _SCHEMA: dict[str, dict[str, tuple[int, str, bool]]] = {
         "trace_state": (3, "bytes", False),
         "attributes": (4, "bytes", True),
     },
+    # an attribute that a full decode refuses, for a byte that is no UTF-8 or for its depth
+    "AttributeBytes": {"key": (1, "bytes", False), "value": (2, "ValueBytes", False)},
+    "ValueBytes": {
+        "text": (1, "bytes", False),
+        "array": (5, "bytes", False),
+        "pairs": (6, "bytes", False),
+    },
     "StatusText": {"message": (2, "bytes", False), "code": (3, "int32", False)},
     "ResourceFields": {"attributes": (1, "bytes", True)},
     "ScopeFields": {"name": (1, "bytes", False), "version": (2, "bytes", False)},
@@ -180,6 +187,7 @@ SpanFields: Any = _MESSAGES["SpanFields"]
 HeadRequest: Any = _MESSAGES["HeadRequest"]
 HeadFields: Any = _MESSAGES["HeadFields"]
 RowFields: Any = _MESSAGES["RowFields"]
+AttributeBytes: Any = _MESSAGES["AttributeBytes"]
 ResourceFields: Any = _MESSAGES["ResourceFields"]
 ScopeFields: Any = _MESSAGES["ScopeFields"]
 FoldedRequest: Any = _MESSAGES["FoldedRequest"]

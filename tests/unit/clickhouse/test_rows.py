@@ -83,13 +83,6 @@ def test_a_traces_effective_cost_is_its_cost_unless_a_commitment_says_otherwise(
     assert read_block(totals_block(rows).encode())["EffectiveCostUsd"] == [7, 9]
 
 
-def test_nonsense_counts_do_not_poison_a_block() -> None:
-    """A count below zero or beyond 64 bits is brought into the column's range."""
-    columns = read_block(call_block([call(usage={"input": -1, "output": 2**70})]).encode())
-
-    assert columns["Usage"] == [{"input": 0, "output": 2**64 - 1}]
-
-
 def test_a_witness_is_no_row() -> None:
     """It names an agent and carries no usage."""
     assert stored([call(role=WITNESS), call()]) == [call()]

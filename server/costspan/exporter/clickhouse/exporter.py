@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
+from costspan.clock import Clock, SystemClock
 from costspan.errors import CostspanError, Permanent, Refused, StartError, Unreachable
 from costspan.exporter.clickhouse import schema
 from costspan.exporter.clickhouse.connection import Connection
@@ -42,6 +43,7 @@ _ALARMS = {
     SETTINGS: "ClickHouse refuses a setting that it needs",
     VIEW: "a view behind the tables fails",
 }
+_SECOND = 1_000_000_000
 _RECONNECT = frozenset({UNREACHABLE, LOGIN, SCHEMA_DRIFT, SETTINGS})
 
 
@@ -64,6 +66,7 @@ class ClickHouse:
         strategy: str = "",
         timeout: float = 30.0,
         ca_file: str | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.name = name
         self.takes = frozenset({TRACES, CALL_ROWS, TRACE_TOTALS})
@@ -75,7 +78,9 @@ class ClickHouse:
         self._strategy = strategy
         self._timeout = timeout
         self._ca_file = ca_file
+        self._clock = clock or SystemClock()
         self._connection: Connection | None = None
+        self._kept: dict[str, int] = {}  # seconds by table, where it has a TTL
         self._alarmed = ""  # the reason for which an operator was called last
         self._best = OTLP  # what every server that was met could do
 
@@ -94,13 +99,23 @@ class ClickHouse:
             connection = self._connected()
             for insert in self._inserts().of(frames):
                 _write(connection, insert)
-                table = insert.table.removesuffix("_otlp")  # where the rows end up
-                self._telemetry.clickhouse_rows.add(insert.rows, self.name, table)
+                self._count(insert)
         except Unreachable as error:
             self._reconsider(error)
             raise
         self._alarmed = ""
         return Delivered(sum(frame.items for frame in frames))
+
+    def _count(self, insert: Insert) -> None:
+        table = insert.table.removesuffix("_otlp")  # where the rows end up
+        telemetry = self._telemetry
+        telemetry.clickhouse_rows.add(insert.rows, self.name, table)
+        for reason, rows in insert.adjusted.items():
+            telemetry.clickhouse_adjusted.add(rows, self.name, table, reason)
+        if kept := self._kept.get(table):
+            oldest = self._clock.now() - kept * _SECOND
+            if expired := sum(time < oldest for time in insert.times):
+                telemetry.clickhouse_expired.add(expired, self.name, table)
 
     def _inserts(self) -> Inserts:
         writer = self._writer if isinstance(self._writer, str) else self._writer()
@@ -127,6 +142,7 @@ class ClickHouse:
                 raise
             for fault in faults:
                 _log.warning("exporter %s: %s", self.name, fault)
+            self._kept = schema.kept_seconds(connection)
             self._connection = connection
         return self._connection
 

@@ -10,12 +10,14 @@ of pairs always take the second: a schema without recursion can't name them.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
 from costspan.errors import Refused, Undecodable
 from costspan.exporter.clickhouse import rows, schema
+from costspan.exporter.clickhouse.fit import fit_calls, fit_totals
 from costspan.model import (
     CALL_ROWS,
     SOLO,
@@ -58,6 +60,8 @@ class Insert(NamedTuple):
     format: str
     token: str
     settings: Mapping[str, str | int] = {}
+    adjusted: Mapping[str, int] = {}  # rows whose values were brought into range, by reason
+    times: Sequence[int] = ()  # what the table's TTL goes by, where it is at hand
     by_days: Callable[[], Iterator[Insert]] | None = None
     """The same rows in inserts of at most 100 days each, for when this one spans too many."""
 
@@ -101,12 +105,10 @@ class Inserts(NamedTuple):
                 case _:
                     totals = [total for frame in frames for total in decode_totals(frame.body)]
                     yield from self._of_totals(frames, totals)
-        except (ValueError, Undecodable) as error:
+        except (ValueError, struct.error, Undecodable) as error:
             raise Refused(f"a record can't become a row: {error}", "unreadable") from error
 
     def _of_spans(self, frames: Sequence[Frame]) -> Iterator[Insert]:
-        if frames[0].flags & SOLO:
-            raise Refused("the spans can't be decoded to the last attribute", "unreadable")
         calls = [call for frame in frames for call in decode_calls(frame.calls)]
         yield from self._of_calls(frames, calls)
         spans = sum(frame.items for frame in frames)
@@ -114,7 +116,8 @@ class Inserts(NamedTuple):
             return
         requests = [frame.body for frame in frames]
         # all requests of a group are of one lane, so the first speaks for all
-        make = self._blocks if self._way(requests[0], spans) == NATIVE else self._otlp
+        native = frames[0].flags & SOLO or self._way(requests[0], spans) == NATIVE
+        make = self._blocks if native else self._otlp
         yield make(frames, requests, spans)._replace(
             by_days=lambda: (
                 make(frames, part, size) for part, size in by_days(requests, _MOST_DAYS)
@@ -136,13 +139,16 @@ class Inserts(NamedTuple):
         return Insert("otel_traces_otlp", None, spans, body, "ProtobufList", token, _OTLP_SETTINGS)
 
     def _of_calls(self, frames: Sequence[Frame], calls: list[LlmCall]) -> Iterator[Insert]:
-        stored = rows.stored(calls)
-        for part in _apart(stored):
-            yield self._of_rows("llm_calls", rows.call_block(part), frames)
+        for part in _apart(rows.stored(calls)):
+            fitted, reasons = fit_calls(part)
+            insert = self._of_rows("llm_calls", rows.call_block(fitted), frames)
+            yield insert._replace(adjusted=reasons, times=[call.start_ns for call in fitted])
 
     def _of_totals(self, frames: Sequence[Frame], totals: list[TraceTotals]) -> Iterator[Insert]:
         if totals:  # partitioned by the month of arrival, so never too many
-            yield self._of_rows("trace_totals_parts", rows.totals_block(totals), frames)
+            fitted, reasons = fit_totals(totals)
+            insert = self._of_rows("trace_totals_parts", rows.totals_block(fitted), frames)
+            yield insert._replace(adjusted=reasons, times=[total.arrived_ns for total in fitted])
 
     def _of_rows(self, table: str, columns: Block, frames: Sequence[Frame]) -> Insert:
         body = columns.encode()

@@ -1,5 +1,7 @@
 """Records to columns: the only module that knows how a call or a total becomes a row. Pure.
 
+Their values are in range by then (`fit.py`).
+
 A block is built here and not by clickhouse-connect: that multiplies Decimals in a context of 28
 digits, which loses the tail of Decimal(38, 18), and its `insert` imports pandas if it is there.
 """
@@ -7,14 +9,11 @@ digits, which loses the tail of Decimal(38, 18), and its `insert` imports pandas
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from costspan.model import WITNESS, Charge, LlmCall, Tally, TraceTotals
 from costspan.wire import native
-from costspan.wire.block import LAST_INSTANT
 from costspan.wire.native import Block
 
-_MAX_COUNT = 2**64 - 1
 _KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
 _CODES = ("Unset", "Ok", "Error")
 _TIME = "DateTime64(9)"
@@ -107,14 +106,14 @@ def call_block(calls: Sequence[LlmCall]) -> Block:
 
 
 def _add_times(out: Block, calls: Sequence[LlmCall]) -> None:
-    out.add("Timestamp", _TIME, _instants([call.start_ns for call in calls]))
-    out.add("EndTimestamp", _TIME, _instants([call.end_ns for call in calls]))
+    out.add("Timestamp", _TIME, native.signed([call.start_ns for call in calls]))
+    out.add("EndTimestamp", _TIME, native.signed([call.end_ns for call in calls]))
     durations = [max(call.end_ns - call.start_ns, 0) for call in calls]
     out.add("Duration", "UInt64", native.unsigned(durations))
 
 
 def _add_usage(out: Block, calls: Sequence[LlmCall]) -> None:
-    usages = [_counts(call.usage or {}) for call in calls]
+    usages = [call.usage or {} for call in calls]
     out.add("UsageKnown", "Bool", native.bools(call.usage is not None for call in calls))
     for column, bucket in _MAIN_BUCKETS.items():
         counts = [usage.get(bucket, 0) for usage in usages]
@@ -125,7 +124,7 @@ def _add_usage(out: Block, calls: Sequence[LlmCall]) -> None:
 def _add_lines(out: Block, charges: Sequence[Charge]) -> None:
     ends = native.offsets(len(charge.lines) for charge in charges)
     lines = [line for charge in charges for line in charge.lines]
-    quantities = native.unsigned([_count(line.quantity) for line in lines])
+    quantities = native.unsigned([line.quantity for line in lines])
     prices = native.decimals(_known(line.usd_per_unit) for line in lines)
     out.add("Lines.Unit", "Array(String)", ends + native.texts(line.unit for line in lines))
     out.add("Lines.Quantity", "Array(UInt64)", ends + quantities)
@@ -175,15 +174,15 @@ def totals_block(totals: Sequence[TraceTotals]) -> Block:
     for column, text in _TOTAL_TEXTS.items():
         out.add(column, "String", native.texts([text(total) for total in totals]))
     for column, number in _TOTAL_COUNTS.items():
-        out.add(column, "UInt64", native.unsigned([_count(number(total)) for total in totals]))
+        out.add(column, "UInt64", native.unsigned([number(total) for total in totals]))
     for column, amount in _TOTAL_AMOUNTS.items():
         out.add(column, _MONEY, native.decimals(_known(amount(total)) for total in totals))
     dimensions = [total.dimensions for total in totals]
     out.add("Dimensions", "Map(String, String)", native.text_map(dimensions))
-    out.add("Arrived", _TIME, _instants([total.arrived_ns for total in totals]))
-    out.add("Start", _TIME, _instants([total.start_ns for total in totals]))
-    out.add("End", _TIME, _instants([total.end_ns for total in totals]))
-    out.add("Usage", "Map(String, UInt64)", native.count_map([_counts(t.usage) for t in totals]))
+    out.add("Arrived", _TIME, native.signed([total.arrived_ns for total in totals]))
+    out.add("Start", _TIME, native.signed([total.start_ns for total in totals]))
+    out.add("End", _TIME, native.signed([total.end_ns for total in totals]))
+    out.add("Usage", "Map(String, UInt64)", native.count_map([total.usage for total in totals]))
     for prefix, tallies in _TALLIES.items():
         _add_tallies(out, prefix, [tallies(total) for total in totals])
     out.add("Flags", "Array(String)", native.array([total.flags for total in totals]))
@@ -193,10 +192,10 @@ def totals_block(totals: Sequence[TraceTotals]) -> Block:
 def _add_tallies(out: Block, prefix: str, groups: Sequence[Mapping[str, Tally]]) -> None:
     """Cost, calls and usage by key as flat maps, which the view can sum."""
     costs = [{key: _known(tally.cost) for key, tally in group.items()} for group in groups]
-    calls = [{key: _count(tally.calls) for key, tally in group.items()} for group in groups]
+    calls = [{key: tally.calls for key, tally in group.items()} for group in groups]
     usages = [
         {
-            f"{unit} {key}": _count(number)
+            f"{unit} {key}": number
             for key, tally in group.items()
             for unit, number in tally.usage.items()
         }
@@ -212,19 +211,6 @@ def _add_tallies(out: Block, prefix: str, groups: Sequence[Mapping[str, Tally]])
 
 def _name(names: tuple[str, ...], number: int) -> str:
     return names[number] if 0 <= number < len(names) else ""
-
-
-def _instants(values: Sequence[int]) -> bytes:
-    return native.signed([min(value, LAST_INSTANT) for value in values])
-
-
-def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
-    return {bucket: _count(number) for bucket, number in usage.items()}
-
-
-def _count(value: int) -> int:
-    """A count as the column holds it; nonsense is flagged elsewhere and must not poison a row."""
-    return min(max(value, 0), _MAX_COUNT)
 
 
 def _attos(text: str) -> int | None:

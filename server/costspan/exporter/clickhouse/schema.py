@@ -8,6 +8,7 @@ may start at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any, NamedTuple, Protocol
@@ -80,15 +81,36 @@ def _create_database(connection: Database) -> None:
         connection.command(f"CREATE DATABASE IF NOT EXISTS `{quoted}`")
 
 
-def faults(connection: Database) -> list[str]:
-    """What an operator should know about the tables as they are."""
-    engines = dict(
+_TTL = re.compile(r"TTL .*\+ toInterval(Second|Minute|Hour|Day|Week|Month|Year)\((\d+)\)")
+_SECONDS = {
+    "Second": 1,
+    "Minute": 60,
+    "Hour": 3600,
+    "Day": 86_400,
+    "Week": 7 * 86_400,
+    "Month": 28 * 86_400,  # the shortest
+    "Year": 365 * 86_400,
+}
+
+
+def kept_seconds(connection: Database) -> dict[str, int]:
+    """How long each table keeps a row, for those that have a TTL of the usual shape."""
+    found = {table: _TTL.search(engine) for table, engine in _engines(connection).items()}
+    return {table: _SECONDS[ttl[1]] * int(ttl[2]) for table, ttl in found.items() if ttl}
+
+
+def _engines(connection: Database) -> dict[str, str]:
+    return dict(
         connection.rows(
             "SELECT name, engine_full FROM system.tables WHERE database = {name:String}",
             name=connection.database,
         )
     )
-    return [*_column_faults(_columns(connection)), *_window_faults(engines)]
+
+
+def faults(connection: Database) -> list[str]:
+    """What an operator should know about the tables as they are."""
+    return [*_column_faults(_columns(connection)), *_window_faults(_engines(connection))]
 
 
 def _columns(connection: Database) -> set[str]:

@@ -48,7 +48,8 @@ def tables(store: RunningStore) -> Client:
 
 
 def odd(**changes: Any) -> Span:
-    return span({"k": "v"}, **({"start_ns": NOW, "end_ns": NOW + 1, "name": "odd"} | changes))
+    values: dict[str, Any] = {"start_ns": NOW, "end_ns": NOW + 1, "name": "odd", **changes}
+    return span({"k": "v"}, **values)
 
 
 def with_twice() -> Span:

@@ -4,14 +4,14 @@ OpenInference has no keys for the id of a response, for the tier and the speed t
 for how long Anthropic keeps what was written to its cache: they stand in the provider's JSON. So
 does Anthropic's own count of the input, which tells how MLflow made another of it.
 Only an answer of the providers' own making is read, by its id: a model may be asked for JSON that
-looks like one.
+looks like one. What Python shows of an answer is read in `shown.py`.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from costspan.dialect import table
+from costspan.dialect import shown, table
 from costspan.dialect.values import MOST_TEXT, response_id
 
 _LONGEST = 256 * 1024  # characters; decoding a longer one would hold up the line
@@ -42,6 +42,10 @@ class _Body(msgspec.Struct, frozen=True):
     usage: _Usage | None = None
 
 
+COUNTS = (table.RAW_INPUT, table.CACHE_READ, table.CACHE_WRITE, table.REASONING)
+"""Those of the meanings that `read` may state which are counts; how long a write stays is another
+matter, since it is a part of one."""
+
 _decode = msgspec.json.Decoder(_Body).decode
 
 
@@ -49,7 +53,7 @@ def read(body: str) -> dict[str, str]:
     """What an answer says, by meaning; nothing if it is cut, hidden, or not a provider's own."""
     known = response_id(body)
     if not known:
-        return {}
+        return shown.read(body) if body.startswith(shown.BEGINNINGS) else {}
     said = {table.RESPONSE_ID: known}
     if len(body) > _LONGEST or not any(name in body for name in _PRICED):
         return said

@@ -227,8 +227,9 @@ def _count(
     """
     try:
         counts = read(found.counts, values)
-        if table.RAW_INPUT in said:
-            counts.setdefault(table.RAW_INPUT, int(said[table.RAW_INPUT]))
+        if table.RESPONSE_BODY in said:
+            answered = [meaning for meaning in answer.COUNTS if meaning in said]
+            counts = {**{meaning: int(said[meaning]) for meaning in answered}, **counts}
         if table.CACHE_WRITE_1H in said:
             hour = int(said[table.CACHE_WRITE_1H])
             if hour <= counts.get(table.CACHE_WRITE, 0):

@@ -1,0 +1,175 @@
+"""The records and spans of a trace, back from ClickHouse's tables. Reads only; decides nothing.
+
+`llm_calls` gives the records of calls, with their exact money. It holds no witnesses: who an agent
+is, is read from the attributes in `otel_traces`, as the line read it from the span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple, Protocol
+
+from msgspec.structs import replace
+
+from costspan.dialect import DEFAULT_DIMENSIONS, Dimensions, recognise, wanted
+from costspan.ledger.forest import Node, span_key
+from costspan.ledger.rollup import Rollup, rollup
+from costspan.model import WITNESS, Charge, Hit, Identity, Line, LlmCall
+from costspan_pricing import parse_usd
+
+MOST_SPANS = 200_000  # of one trace: a bound for memory, far above what one ledger holds
+_KINDS = {"Internal": 1, "Server": 2, "Client": 3, "Producer": 4, "Consumer": 5}
+_CODES = {"Ok": 1, "Error": 2}
+
+_SPANS = """
+SELECT SpanId, ParentSpanId, SpanName, SpanKind, StatusCode, ServiceName, ScopeName, ScopeVersion,
+       toUnixTimestamp64Nano(Timestamp), Duration,
+       mapFilter((k, v) -> {attributes}, SpanAttributes),
+       mapFilter((k, v) -> {resources}, ResourceAttributes)
+FROM otel_traces WHERE TraceId = {{id:String}}
+ORDER BY Timestamp, SpanId LIMIT 1 BY SpanId LIMIT {most}"""
+
+# In the order of the fields of LlmCall, as far as the table has them.
+_CALLS = """
+SELECT SpanId, ParentSpanId, SpanName, SpanKind, toUnixTimestamp64Nano(Timestamp),
+       toUnixTimestamp64Nano(EndTimestamp), StatusCode, ScopeName, ScopeVersion, ServiceName,
+       Dialect, Convention, DecidedBy, Operation, Provider, RequestModel, ResponseModel, ResponseId,
+       Role, UsageKnown, Usage, CacheStatus, Context,
+       Agent, Workflow, Tool, User, Session, Conversation, Dimensions,
+       CostStatus, UnpricedReason, CostUsd, ListCostUsd, SavingsUsd, Lines.Unit, Lines.Quantity,
+       Lines.UsdPerUnit, Lines.Usd, PriceRef, PricedModel, Modifiers, Assumed, EffectiveCostUsd,
+       ShowbackCostUsd, ReportedCostUsd, ErrorType, MissingAttributes, InvalidUsage, Billed,
+       BilledReason, Version
+FROM llm_calls_latest WHERE TraceId = {id:String} ORDER BY Timestamp, SpanId"""
+
+
+class Tables(Protocol):
+    """What is needed of a connection."""
+
+    def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]: ...
+
+
+class StoredSpan(NamedTuple):
+    """A span as `otel_traces` has it."""
+
+    node: Node
+    name: str
+    service: str
+
+
+class StoredTrace(NamedTuple):
+    """What the store knows of a trace."""
+
+    spans: dict[bytes, StoredSpan]  # by span id
+    records: list[LlmCall]  # calls, and the witnesses among the spans
+
+    def rollup(self) -> Rollup:
+        """By the code that the ledger uses, over all of it."""
+        return rollup(self.records, [span.node for span in self.spans.values()])
+
+
+def read_trace(
+    tables: Tables, trace_id: bytes, dimensions: Dimensions = DEFAULT_DIMENSIONS
+) -> StoredTrace:
+    """Everything of one trace; nothing of it if it is not there. Raises what `rows` raises."""
+    found = tables.rows(_spans_query(dimensions), id=trace_id.hex())
+    calls = [_call(trace_id, row) for row in tables.rows(_CALLS, id=trace_id.hex())]
+    known = {span_key(call.span_id) for call in calls}
+    spans = {span.node[0]: span for span in map(_span, found)}
+    hits = [_hit(trace_id, row) for row in found if (row[10] or row[11])]
+    told = (recognise(hit, dimensions) for hit in hits if span_key(hit.span_id) not in known)
+    witnesses = [call for call in told if call is not None and call.role == WITNESS]
+    return StoredTrace(spans, calls + witnesses)
+
+
+def _spans_query(dimensions: Dimensions) -> str:
+    """Of the attributes those that `recognise` looks at: prompts stay where they are.
+
+    Their names stand in the text: as a parameter they would be longer than a URL may be.
+    """
+    asked = wanted(dimensions, frozenset())
+    begins = [f"startsWith(k, {_quoted(prefix)})" for prefix in sorted(asked.prefixes)]
+    return _SPANS.format(
+        attributes=" OR ".join([_one_of(asked.keys), *begins]),
+        resources="true" if "" in asked.resource_keys else _one_of(asked.resource_keys),
+        most=MOST_SPANS,
+    )
+
+
+def _one_of(keys: Iterable[str]) -> str:
+    return f"has([{', '.join(map(_quoted, sorted(keys)))}], k)"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _span(row: Sequence[Any]) -> StoredSpan:
+    span_id, parent_id, name, kind, code, service, _, _, start, duration, *_ = row
+    node = (
+        *(span_key(bytes.fromhex(span_id)), span_key(bytes.fromhex(parent_id))),
+        *(start, start + duration, 0, _KINDS.get(kind, 0), _CODES.get(code, 0)),
+    )
+    return StoredSpan(node, name, service)
+
+
+def _hit(trace_id: bytes, row: Sequence[Any]) -> Hit:
+    """The span as the line met it, but for the types of its values: here all are text."""
+    span_id, parent_id, name, kind, code, _, scope, version, start, duration, values, said = row
+    return Hit(
+        ordinal=0,
+        trace_id=trace_id,
+        span_id=bytes.fromhex(span_id),
+        parent_span_id=bytes.fromhex(parent_id),
+        name=name,
+        kind=_KINDS.get(kind, 0),
+        start_ns=start,
+        end_ns=start + duration,
+        status=_CODES.get(code, 0),
+        flags=0,
+        scope=(scope, version),
+        resource=said,
+        values=values,
+        own={},
+    )
+
+
+def _call(trace_id: bytes, row: Sequence[Any]) -> LlmCall:
+    span_id, parent_id, name, kind, start, end, code = row[:7]
+    known, usage, cache_status, context = row[19:23]
+    reported, error_type, missing, invalid, billed, reason, version = row[45:]
+    fields: list[Any] = [
+        *(0, trace_id, bytes.fromhex(span_id), bytes.fromhex(parent_id), name),
+        *(_KINDS.get(kind, 0), start, end, _CODES.get(code, 0)),
+        *row[7:19],  # scope_name to role
+        {unit: count for unit, count in usage.items() if count} if known else None,
+        *(cache_status, context, Identity(*row[23:30]), _charge(row[30:45])),
+        *(_attos(reported), error_type, tuple(missing), invalid, billed, reason, version),
+    ]
+    return LlmCall(*fields)
+
+
+def _charge(row: Sequence[Any]) -> Charge:
+    status, reason, total, listed, savings = row[:5]
+    units, quantities, prices, sums = row[5:9]
+    price_ref, model, modifiers, assumed, effective, showback = row[9:]
+    lines = zip(units, quantities, map(_attos, prices), map(_attos, sums), strict=True)
+    charge = Charge(
+        *(status, reason, _attos(total), _attos(listed), _attos(savings)),
+        lines=tuple(Line(*line) for line in lines),
+        price_ref=price_ref,
+        priced_model=model,
+        modifiers=tuple(modifiers),
+        assumed=tuple(assumed),
+        showback_total=_attos(showback),
+    )
+    if charge.effective == _attos(effective):
+        return charge
+    return replace(charge, effective_total=_attos(effective))
+
+
+def _attos(amount: Decimal | None) -> str:
+    """By its digits: arithmetic on a Decimal would round to the 28 of its context."""
+    return "" if amount is None else str(parse_usd(f"{amount:f}"))

@@ -1,0 +1,86 @@
+"""What the store holds of a trace is enough to roll it up again, to the same totals."""
+
+from __future__ import annotations
+
+from costspan.exporter.clickhouse.connection import Connection
+from costspan.exporter.clickhouse.dsn import parse_dsn
+from costspan.exporter.clickhouse.exporter import ClickHouse
+from costspan.finish.reading import read_trace
+from costspan.model import WITNESS, Charge, Identity, Line
+from costspan.testing import request, span
+from integration.running_store import RunningStore, spans_frame
+from records import NOW, SECOND, call
+
+TRACE = b"\x01" * 16
+AGENT, CALL, PLAIN = b"\xa0" * 8, b"\x02" * 8, b"\xb0" * 8
+
+
+def tables(store: RunningStore, database: str) -> Connection:
+    connection = Connection(parse_dsn(store.dsn_of(database)), 30.0)
+    connection.use_database()
+    return connection
+
+
+def test_a_record_comes_back_as_it_was_written(
+    destination: ClickHouse, store: RunningStore, database: str
+) -> None:
+    """Field by field, money to the last digit, unknown as unknown."""
+    rich = call(
+        parent_span_id=AGENT,
+        status=2,
+        error_type="timeout",
+        missing=("gen_ai.response.model",),
+        reported_cost="123456789012345678901234567890",
+        identity=Identity("a", "w", "t", "u", "s", "c", {"team": "search"}),
+        charge=Charge(
+            *("priced", "", "99999999999999999999000000000000000001", "7", "-12"),
+            lines=(Line("input", 1000, "2500000000000", "2500000000000000"),),
+            price_ref="book;sku",
+            priced_model="gpt-4o",
+            modifiers=("batch",),
+            assumed=("tier",),
+            effective_total="5",
+            showback_total="6",
+        ),
+        version=9,
+    )  # fmt: skip
+    unknown = call(
+        span_id=b"\x03" * 8, usage=None, charge=Charge("unpriced", "unknown_model"), billed=True
+    )
+    provisioned = call(span_id=b"\x04" * 8, charge=Charge("provisioned", "", "0", "5"))
+    frame = spans_frame(request(span(trace_id=TRACE)), calls=[rich, unknown, provisioned])
+    destination.deliver([frame])
+    found = {one.span_id: one for one in read_trace(tables(store, database), TRACE).records}
+    assert found[rich.span_id] == rich
+    assert found[unknown.span_id] == unknown
+    assert found[provisioned.span_id] == provisioned
+
+
+def test_an_agent_that_is_a_witness_is_found_again(
+    destination: ClickHouse, store: RunningStore, database: str
+) -> None:
+    """The record of a witness is in no table: the span's attributes say whose the calls are."""
+    agent = span(
+        {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "planner"},
+        trace_id=TRACE, span_id=AGENT, start_ns=NOW, end_ns=NOW + SECOND,
+    )  # fmt: skip
+    plain = span(trace_id=TRACE, span_id=PLAIN, parent_span_id=AGENT, start_ns=NOW)
+    made = call(parent_span_id=PLAIN, identity=Identity())
+    chat = span(trace_id=TRACE, span_id=CALL, parent_span_id=PLAIN, start_ns=NOW)
+    destination.deliver([spans_frame(request(agent, plain, chat), calls=[made], items=3)])
+    found = read_trace(tables(store, database), TRACE)
+    assert [one.role for one in found.records] == ["leaf", WITNESS]
+    rolled = found.rollup()
+    assert rolled.spans == 3
+    assert {name: sums.cost for name, sums in rolled.by["agent"].items()} == {
+        "planner": 3500000000000000
+    }
+
+
+def test_a_trace_that_is_not_there_is_empty(
+    destination: ClickHouse, store: RunningStore, database: str
+) -> None:
+    destination.open()
+    found = read_trace(tables(store, database), b"\x09" * 16)
+    assert not found.spans
+    assert not found.records

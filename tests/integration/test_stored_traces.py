@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from costspan.cli.commands import main
 from costspan.exporter.clickhouse.connection import Connection
 from costspan.exporter.clickhouse.dsn import parse_dsn
 from costspan.exporter.clickhouse.exporter import ClickHouse
@@ -84,3 +91,47 @@ def test_a_trace_that_is_not_there_is_empty(
     found = read_trace(tables(store, database), b"\x09" * 16)
     assert not found.spans
     assert not found.records
+
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "trace.schema.json"
+
+
+def test_trace_prints_a_stored_trace_as_a_tree_and_as_a_document(
+    destination: ClickHouse,
+    store: RunningStore,
+    database: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = span(trace_id=TRACE, span_id=PLAIN, name="GET /ask", start_ns=NOW, kind=2)
+    chat = span(trace_id=TRACE, span_id=CALL, parent_span_id=PLAIN, start_ns=NOW)
+    made = call(parent_span_id=PLAIN)
+    destination.deliver([spans_frame(request(root, chat), calls=[made], items=2)])
+    asked = ["trace", TRACE.hex(), "--dsn", store.dsn_of(database)]
+    assert main(asked) == 0
+    printed = capsys.readouterr().out
+    assert "GET /ask" in printed
+    assert "1 model call in 2 spans cost $0.0035." in printed
+    assert main([*asked, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+    assert [one["cost_usd"] for one in document["spans"]] == ["0.0035", "0.0035"]
+    assert [one["span_id"] for one in document["transactions"]] == [PLAIN.hex()]
+
+
+def test_trace_says_what_is_wrong(
+    destination: ClickHouse,
+    store: RunningStore,
+    database: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """No such trace: 1. No tables: 1. No store: 4. No trace id: 2."""
+    destination.open()
+    dsn = store.dsn_of(database)
+    assert main(["trace", "09" * 16, "--dsn", dsn]) == 1
+    assert "no trace 0909" in capsys.readouterr().err
+    assert main(["trace", "09" * 16, "--dsn", store.dsn_of("nobodys")]) == 1
+    assert "lacks tables" in capsys.readouterr().err
+    assert main(["trace", "09" * 16, "--directory", str(tmp_path)]) == 4
+    assert main(["trace", "09" * 16, "--dsn", "clickhouse://x@127.0.0.1:1/otel"]) == 4
+    assert main(["trace", "xyz", "--dsn", dsn]) == 2

@@ -33,6 +33,7 @@ _ELSEWHERE = {
         "costspan.cli.doctor",
         "doctor_command",
     ),
+    "trace": _Elsewhere("Print a trace as a tree of costs.", "costspan.cli.trace", "trace_command"),
     "health": _Elsewhere("Ask a running costspan whether it takes spans."),
 }
 _RATES_HELP = "Quote, explain, list, check and refresh prices."

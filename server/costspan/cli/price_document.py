@@ -43,7 +43,7 @@ def document(priced: Priced) -> dict[str, Any]:
     """What `--json` prints."""
     return {
         "schema": SCHEMA,
-        "spans": [_span(decision) for decision in priced.spans],
+        "spans": [span_document(decision) for decision in priced.spans],
         "traces": [_trace(trace_id, found) for trace_id, found in priced.traces.items()],
     }
 
@@ -60,7 +60,8 @@ def _decision(call: LlmCall, found: Rollup) -> Decision:
     return Decision(call, billed=False, reason=DUPLICATE, identity=decision.identity)
 
 
-def _span(decision: Decision) -> dict[str, Any]:
+def span_document(decision: Decision) -> dict[str, Any]:
+    """One usage-bearing span."""
     call, charge = decision.call, decision.call.charge
     status = decision.reason if decision.reason in (COVERED, DUPLICATE) else charge.status
     return {
@@ -122,16 +123,16 @@ def _lines(call: LlmCall) -> list[dict[str, Any]]:
 def _trace(trace_id: bytes, found: Rollup) -> dict[str, Any]:
     return {
         "trace_id": trace_id.hex(),
-        **_sums(found.total),
+        **sums_document(found.total),
         "unpriced_calls": found.total.unpriced,
-        "by_model": {key: _sums(sums) for key, sums in sorted(found.by[MODEL].items())},
-        "by_agent": {key: _sums(sums) for key, sums in sorted(found.by[AGENT].items())},
+        "by_model": {key: sums_document(sums) for key, sums in sorted(found.by[MODEL].items())},
+        "by_agent": {key: sums_document(sums) for key, sums in sorted(found.by[AGENT].items())},
         "flags": list(found.flags),
         "dimensions": dict(sorted(found.identity.dimensions.items())),
     }
 
 
-def _sums(sums: Sums) -> dict[str, Any]:
+def sums_document(sums: Sums) -> dict[str, Any]:
     """The sum of what is priced; what is not is counted in `llm_calls` all the same."""
     return {
         "cost_usd": format_usd(sums.cost),

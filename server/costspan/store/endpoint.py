@@ -13,6 +13,7 @@ from costspan.errors import StartError
 FILE = "store.json"
 USER = "default"
 DATABASE = "otel"
+DATA = "clickhouse"  # the engine's own directory, beside FILE
 
 
 class Endpoint(msgspec.Struct, frozen=True):

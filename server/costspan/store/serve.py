@@ -21,6 +21,7 @@ import uvicorn
 
 from costspan.errors import StartError
 from costspan.store.endpoint import (
+    DATA,
     USER,
     Endpoint,
     read_endpoint,
@@ -31,16 +32,13 @@ from costspan.store.engine import Engine
 from costspan.store.interface import Interface
 
 _LOCK = "store.lock"
-_DATA = "clickhouse"
 _SHUTDOWN_SECONDS = 10
 
 
 def serve(directory: Path, host: str, port: int, *, with_parent: bool) -> None:
     """Run until SIGTERM, SIGINT or, `with_parent`, the end of stdin. Raises StartError."""
     directory = directory.resolve()
-    directory = directory.resolve()
     with _locked(directory), _listening(host, port) as listener:
-        os.chdir(directory)  # the engine keeps a cache in its working directory
         os.chdir(directory)  # the engine keeps compiled format schemas in ./__cache__
         password = _password(directory)
         server, interface, engine = _server(directory, password)
@@ -65,7 +63,7 @@ def announce(message: dict[str, str]) -> None:
 
 
 def _server(directory: Path, password: str) -> tuple[uvicorn.Server, Interface, Engine]:
-    engine = Engine(directory / _DATA)
+    engine = Engine(directory / DATA)
     interface = Interface(engine, USER, password)
     config = uvicorn.Config(
         interface.app,

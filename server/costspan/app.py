@@ -19,21 +19,15 @@ import threading
 import uuid
 from pathlib import Path
 
-from msgspec.structs import astuple
-
 from costspan import __version__
 from costspan.clock import Clock, SystemClock
-from costspan.config import (
-    ClickHouseExporter,
-    Config,
-    Exporter,
-    OtlpGrpcExporter,
-    OtlpHttpExporter,
-)
-from costspan.config.tree import ClientTls, Protocols
+from costspan.config import ClickHouseExporter, Config
+from costspan.config.tree import Protocols
+from costspan.destinations import Origin, destination
 from costspan.dialect import configured
+from costspan.exporter.dead_letters import DeadLetters
 from costspan.exporter.destination import Destination
-from costspan.exporter.otlp import MAX_REQUEST_BYTES, Keepalive, OtlpGrpc, OtlpHttp, Tls
+from costspan.exporter.otlp import MAX_REQUEST_BYTES
 from costspan.exporter.retry import RetryPolicy
 from costspan.exporter.runner import Runner, join_all
 from costspan.journal.disk import DiskJournal, DiskSettings
@@ -82,7 +76,7 @@ class Service:
         self._admission = Admission(_IN_FLIGHT_BYTES)
         self._store = _store(config)
         self._ledger_spec = ReaderSpec(READER, frozenset({TRACES}), DROP_OLDEST, counted=False)
-        self._destinations = {n: self._destination(n, e) for n, e in config.exporters.items()}
+        self._destinations = self._make_destinations()
         self.journal = self._journal([*self._reader_specs(), self._ledger_spec])
         self._ledger = self._ledger_reader()
         self._runners = [self._runner(n, d) for n, d in self._destinations.items()]
@@ -232,46 +226,15 @@ class Service:
         ledger = TraceLedger(settings, writer, self.telemetry, rows=rows)
         return LedgerReader(self.journal, ledger, self._clock, self.telemetry)
 
-    def _destination(self, name: str, exporter: Exporter) -> Destination:
-        match exporter:
-            case OtlpGrpcExporter():
-                return OtlpGrpc(
-                    name,
-                    exporter.target,
-                    insecure=exporter.insecure,
-                    tls=_tls(exporter.tls),
-                    headers=exporter.headers,
-                    compression=exporter.compression,
-                    timeout=exporter.timeout,
-                    keepalive=Keepalive(*astuple(exporter.keepalive)),
-                    instance=self._instance,
-                )
-            case OtlpHttpExporter():
-                return OtlpHttp(
-                    name,
-                    exporter.endpoint,
-                    tls=_tls(exporter.tls),
-                    headers=exporter.headers,
-                    compression=exporter.compression,
-                    timeout=exporter.timeout,
-                    idle_timeout=exporter.idle_conn_timeout,
-                    instance=self._instance,
-                )
-            case ClickHouseExporter():
-                return self._clickhouse(name, exporter)
-
-    def _clickhouse(self, name: str, exporter: ClickHouseExporter) -> Destination:
-        from costspan.exporter.clickhouse import ClickHouse  # noqa: PLC0415  5 MiB, only if used
-
+    def _make_destinations(self) -> dict[str, Destination]:
         store = self._store
-        return ClickHouse(
-            name,
-            exporter.dsn or (lambda: store.dsn if store is not None else ""),
+        origin = Origin(
+            self._instance,
+            lambda: self.journal.identity,  # the journal is made after its readers
+            lambda: store.dsn if store is not None else "",
             self.telemetry,
-            writer=lambda: self.journal.identity,  # the journal is made after its readers
-            timeout=exporter.timeout,
-            ca_file=exporter.tls.ca_file,
         )
+        return {n: destination(n, e, origin) for n, e in self._config.exporters.items()}
 
     def _reader_specs(self) -> list[ReaderSpec]:
         """The first otlp exporter holds clients back; the others lose their own oldest.
@@ -307,7 +270,15 @@ class Service:
             linger=batch.flush_timeout,
             consumers=consumers,
             durable=self._durable,
+            dead_letters=self._dead_letters(name),
         )
+
+    def _dead_letters(self, name: str) -> DeadLetters | None:
+        journal = self._config.journal
+        if journal.dead_letter_directory is None:
+            return None
+        place = Path(journal.dead_letter_directory)
+        return DeadLetters(place, name, journal.dead_letters.max_size, self.telemetry)
 
     # --- what it says of itself ---------------------------------------------------------------
 
@@ -331,20 +302,10 @@ class Service:
         for transport, server in (("grpc", protocols.grpc), ("http", protocols.http)):
             if server is not None:
                 _log.info("accepting OTLP/%s on %s", transport, server.endpoint)
-        for name, destination in self._destinations.items():
-            _log.info("exporting to %s (%s)", name, ", ".join(sorted(destination.takes)))
+        for name, each in self._destinations.items():
+            _log.info("exporting to %s (%s)", name, ", ".join(sorted(each.takes)))
         if not self._destinations:
             _log.warning("no exporter is configured: spans end here, only the metrics remain")
-
-
-def _tls(tls: ClientTls) -> Tls:
-    return Tls(
-        tls.ca_file,
-        tls.cert_file,
-        tls.key_file,
-        tls.insecure_skip_verify,
-        tls.server_name_override or "",
-    )
 
 
 def _prices_component(state: State) -> Component:

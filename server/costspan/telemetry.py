@@ -420,7 +420,20 @@ class Telemetry(Collector):
         Counter,
         "costspan_exporter_dead_lettered_items_total",
         "exporter signal reason",
-        "Items that it refused for good.",
+        "Items that it refused for good; `costspan deadletter list` shows those that are kept.",
+    )
+    dead_letters_lost = _family(
+        Counter,
+        "costspan_dead_letters_lost_items_total",
+        "exporter reason",
+        "Dead-lettered items that are in no file any more: max_size (the oldest file went),"
+        " write_failed. Without a directory for them none is kept, and none is counted here.",
+    )
+    dead_letter_bytes = _family(
+        Gauge,
+        "costspan_dead_letter_bytes",
+        "exporter",
+        "Size of the files with dead letters.",
     )
     dropped = _family(
         Counter,

@@ -36,6 +36,7 @@ _ELSEWHERE = {
     "trace": _Elsewhere("Print a trace as a tree of costs.", "costspan.cli.trace", "trace_command"),
     "health": _Elsewhere("Ask a running costspan whether it takes spans."),
 }
+_LETTERS_HELP = "Show and send again what was refused for good."
 _RATES_HELP = "Quote, explain, list, check and refresh prices."
 
 
@@ -60,6 +61,8 @@ def _application(asked: str) -> typer.Typer:
         function = _load(command) if name == asked and command.module else _never
         app.command(name, help=command.help)(function)
     app.add_typer(configuration.app, name="config")
+    letters = _dead_letters() if asked == "deadletter" else typer.Typer(help=_LETTERS_HELP)
+    app.add_typer(letters, name="deadletter")
     app.add_typer(_rates() if asked == "rates" else typer.Typer(help=_RATES_HELP), name="rates")
     app.command()(version)
     return app
@@ -68,6 +71,13 @@ def _application(asked: str) -> typer.Typer:
 def _rates() -> typer.Typer:
     """The group's commands, which import the pricing library and the dialects."""
     from costspan.cli.rates.commands import app  # noqa: PLC0415
+
+    return app
+
+
+def _dead_letters() -> typer.Typer:
+    """The group's commands, which import the exporters."""
+    from costspan.cli.deadletter import app  # noqa: PLC0415
 
     return app
 

@@ -177,6 +177,21 @@ class Processors(Section, frozen=True, kw_only=True):
 # --- the journal ---------------------------------------------------------------------------------
 
 
+class DeadLetters(Section, frozen=True, kw_only=True):
+    """What a destination refuses for good; see `costspan deadletter`."""
+
+    directory: Annotated[
+        str | None,
+        about(
+            "Keep it here; `dead-letters` in the journal's directory unless given. Without either"
+            " it is only counted."
+        ),
+    ] = None
+    max_size: Annotated[
+        Size, Meta(ge=MIB), about("Bytes for each exporter; the oldest go first, counted.")
+    ] = 128 * MIB
+
+
 class Journal(Section, frozen=True, kw_only=True):
     """Where data waits: on disk if there is a directory, else in memory."""
 
@@ -204,6 +219,16 @@ class Journal(Section, frozen=True, kw_only=True):
     fsync_interval: Annotated[
         Seconds, Meta(gt=0), about("Time between flushes with `fsync: interval`.")
     ] = 0.05
+    dead_letters: Annotated[DeadLetters, about("What a destination refuses for good.")] = (
+        DeadLetters()
+    )
+
+    @property
+    def dead_letter_directory(self) -> str | None:
+        """Where dead letters are kept, if they are."""
+        if self.dead_letters.directory is not None or self.directory is None:
+            return self.dead_letters.directory
+        return f"{self.directory}/dead-letters"
 
     @property
     def limit(self) -> int:

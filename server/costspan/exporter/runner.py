@@ -22,7 +22,9 @@ from collections.abc import Sequence
 from costspan.clock import Clock
 from costspan.errors import Permanent, Refused, Retryable, TooLarge
 from costspan.exporter.contact import Contact, reason
+from costspan.exporter.dead_letters import DeadLetters
 from costspan.exporter.destination import Delivered, Destination
+from costspan.exporter.letter import Letter
 from costspan.exporter.retry import RetryPolicy
 from costspan.exporter.round import DEAD, REJECTED, SENT, Part, Round
 from costspan.model import Frame, Journal
@@ -48,7 +50,8 @@ class Runner:
     """One destination's threads. `start`, `drain`, then `join_all` once each.
 
     `consumers` deliveries may be in flight at once. `durable`: what the drain leaves behind stays
-    in the journal for the next process, so it is not counted as dropped.
+    in the journal for the next process, so it is not counted as dropped. Without `dead_letters`
+    what is refused for good is only counted.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Runner:
         linger: float = 0.2,
         consumers: int = 1,
         durable: bool = False,
+        dead_letters: DeadLetters | None = None,
     ) -> None:
         self.name = destination.name
         self._destination = destination
@@ -74,6 +78,7 @@ class Runner:
         self._linger = linger
         self._consumers = consumers
         self._durable = durable
+        self._dead_letters = dead_letters
         self._contact = Contact(self.name, telemetry, clock)
         self._limit = sys.maxsize  # bytes of a request that the destination has shown to take
         self._round: Round | None = None
@@ -269,6 +274,9 @@ class Runner:
 
     def _dead_letter(self, part: Part, refusal: Permanent) -> None:
         part.search.found += 1
+        if self._dead_letters is not None:
+            letter = Letter(self._clock.now(), reason(refusal), str(refusal), part.frames)
+            self._dead_letters.keep(letter)
         self._contact.say(
             *(logging.ERROR, (part.signal, reason(refusal))),
             "%d items of %s were refused for good (%s): %s",

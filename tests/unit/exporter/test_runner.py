@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from costspan.clock import SystemClock
 from costspan.errors import Permanent, Refused, Retryable, TooLarge, Unreachable
+from costspan.exporter.dead_letters import DeadLetters, letters
 from costspan.exporter.destination import Delivered
 from costspan.exporter.retry import RetryPolicy
 from costspan.exporter.runner import Runner, join_all
@@ -68,14 +70,16 @@ class Line:
         max_batch_bytes: int = 4 << 20,
         consumers: int = 1,
         durable: bool = False,
+        dead_letters: Path | None = None,
     ) -> None:
         self.telemetry, self.clock = Telemetry(), SystemClock()
+        box = DeadLetters(dead_letters, NAME, 1 << 20, self.telemetry) if dead_letters else None
         spec = ReaderSpec(NAME, Scripted.takes, "backpressure")
         self.journal = MemoryJournal([spec], 1 << 20, self.telemetry, self.clock)
         self.destination = Scripted(answer)
         self.runner = Runner(
             self.destination, self.journal, self.telemetry, self.clock, retry=retry, linger=linger,
-            max_batch_bytes=max_batch_bytes, consumers=consumers, durable=durable,
+            max_batch_bytes=max_batch_bytes, consumers=consumers, durable=durable, dead_letters=box,
         )  # fmt: skip
 
     def append(self, *frames: Frame) -> None:
@@ -245,6 +249,20 @@ def test_one_bad_span_inside_a_request_costs_itself_and_a_few_attempts() -> None
 
     assert line.accounts() == {"sent": 63, "dead_lettered": 1}
     assert len(line.destination.attempts) == 13  # log2(64) cuts, and both halves of each
+
+
+def test_a_refused_span_is_written_down_with_the_destinations_words(tmp_path: Path) -> None:
+    def poison(given: Sequence[Frame], _attempt: int) -> None:
+        if any(b"poison" in f.body for f in given):
+            raise Refused("bad span", "invalid_argument")
+
+    line = Line(poison, dead_letters=tmp_path)
+    line.run(frame(spans("a", "poison", "b"), items=3)._replace(metadata=(("x-tenant", "blue"),)))
+
+    [letter] = letters(tmp_path, NAME)
+    assert (letter.reason, letter.text, letter.items) == ("invalid_argument", "bad span", 1)
+    assert letter.frames[0].body == spans("poison")
+    assert letter.frames[0].metadata == (("x-tenant", "blue"),)
 
 
 def test_a_part_that_was_accepted_is_not_sent_again_when_its_sibling_fails() -> None:

@@ -25,6 +25,8 @@ from costspan.config import ClickHouseExporter, Config
 from costspan.config.tree import Protocols
 from costspan.destinations import Origin, destination
 from costspan.dialect import configured
+from costspan.doctor.snapshot import encode
+from costspan.doctor.survey import Survey
 from costspan.exporter.dead_letters import DeadLetters
 from costspan.exporter.destination import Destination
 from costspan.exporter.otlp import MAX_REQUEST_BYTES
@@ -46,6 +48,7 @@ from costspan.telemetry import Telemetry
 from costspan.web.health import Component, Health, Phase, exporter_component, health_app
 from costspan.web.metrics import metrics_app
 from costspan.web.server import WebServer, listen
+from costspan.web.survey import survey_app
 from costspan_pricing import Pricer
 
 _log = logging.getLogger(__name__)
@@ -78,11 +81,14 @@ class Service:
         self._ledger_spec = ReaderSpec(READER, frozenset({TRACES}), DROP_OLDEST, counted=False)
         self._destinations = self._make_destinations()
         self.journal = self._journal([*self._reader_specs(), self._ledger_spec])
+        self._survey = Survey()
         self._ledger = self._ledger_reader()
         self._runners = [self._runner(n, d) for n, d in self._destinations.items()]
         self._prices = self._price_source()
         meter = self._meter(self._prices.prices) if self._prices is not None else None
-        self.pipeline = Pipeline(self.journal, meter, self.telemetry, self._clock)
+        self.pipeline = Pipeline(
+            self.journal, meter, self.telemetry, self._clock, self._survey.note
+        )
         self._grpc: GrpcReceiver | None = None
         self._http: WebServer | None = None  # OTLP/HTTP
         self._web: WebServer | None = None  # health and metrics: they outlive the drain
@@ -176,7 +182,10 @@ class Service:
         health = config.extensions.health_check.endpoint
         metrics = config.service.telemetry.metrics.address
         sites = [
-            (listen(str(health), "the health endpoint"), health_app(self.health)),
+            (
+                listen(str(health), "the health endpoint"),
+                survey_app(lambda: encode(self._survey.snapshot()), health_app(self.health)),
+            ),
             (listen(str(metrics), "/metrics"), metrics_app(self.telemetry)),
         ]
         return WebServer(sites)
@@ -223,7 +232,7 @@ class Service:
         writer = f"{socket.gethostname()}/{self._instance[:8]}"
         taken = any(TRACE_TOTALS in each.takes for each in self._destinations.values())
         rows = taken and "clickhouse" in totals.emit
-        ledger = TraceLedger(settings, writer, self.telemetry, rows=rows)
+        ledger = TraceLedger(settings, writer, self.telemetry, rows=rows, observe=self._survey.take)
         return LedgerReader(self.journal, ledger, self._clock, self.telemetry)
 
     def _make_destinations(self) -> dict[str, Destination]:

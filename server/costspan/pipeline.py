@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple, Self
 
@@ -80,16 +80,26 @@ class Intake(NamedTuple):
     uncounted: int = 0  # 1: the doubles could not be told; every span keeps its cost
 
 
+Note = Callable[[str, bytes], None]
+"""Told of each accepted request that is no request of traces: (signal, body). It must not raise."""
+
+
 class Pipeline:
     """The line, up to the ack. Thread-safe: receivers call it from many threads."""
 
     def __init__(
-        self, journal: Journal, meter: Meter | None, telemetry: Telemetry, clock: Clock
+        self,
+        journal: Journal,
+        meter: Meter | None,
+        telemetry: Telemetry,
+        clock: Clock,
+        note: Note | None = None,
     ) -> None:
         self._journal = journal
         self._meter = meter
         self._telemetry = telemetry
         self._clock = clock
+        self._note = note
         # One piece at a time. The interpreter runs one thread anyway; taking turns inside a piece,
         # threads push each other's megabytes out of the caches (8 callers with 512 model calls a
         # request: 20 % more CPU, 10 % for mixed spans). No lock per request: a small one waits
@@ -122,6 +132,8 @@ class Pipeline:
         telemetry.accepted.add(items, transport, signal)
         telemetry.request_bytes.add(len(body), transport, signal)
         self._count_trouble(pieces)
+        if self._note is not None and signal != TRACES:
+            self._note(signal, body)
 
     def intake(self, request: bytes) -> Intake:
         """One piece: read, priced and enriched. Raises Undecodable."""

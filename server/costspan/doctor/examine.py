@@ -65,9 +65,9 @@ class _Party(NamedTuple):
 
 
 def examine(snapshot: Snapshot, source: str, since_ns: int = 0) -> Report:
-    """Everything that can be said. `since_ns`: kinds of calls last seen before it are left out."""
+    """Everything that can be said. `since_ns`: what was last seen before is left out."""
     calls = [each for each in snapshot.calls if each.last_ns >= since_ns]
-    roots = {each.service: each for each in snapshot.services}
+    roots = {each.service: each for each in snapshot.services if each.last_ns >= since_ns}
     told = [each.service for each in snapshot.signals]
     names = sorted({*(each.kind.service for each in calls), *roots, *told})
     services = tuple(
@@ -77,8 +77,8 @@ def examine(snapshot: Snapshot, source: str, since_ns: int = 0) -> Report:
     costly = [f for each in services for f in each.findings if f.severity is Severity.ACCURACY]
     return Report(
         source=source,
-        traces=sum(each.traces for each in snapshot.services),
-        looked_at=sum(each.looked_at for each in snapshot.services),
+        traces=sum(each.traces for each in roots.values()),
+        looked_at=sum(each.looked_at for each in roots.values()),
         accuracy_findings=len(costly),
         services=services,
         forgotten=snapshot.forgotten,

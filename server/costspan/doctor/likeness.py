@@ -7,7 +7,6 @@ while the other did.
 
 from __future__ import annotations
 
-from costspan.doctor.snapshot import Example
 from costspan.ledger.billing import tokens
 from costspan.model import LlmCall
 
@@ -15,26 +14,12 @@ _KEPT = 2048  # calls that a later one is compared with
 _PAIRS = 200
 _LEAST = 50  # tokens: "ping" and "pong" have as many as any other ping and pong
 
-
-class _Call:
-    """One of which no twin has come yet."""
-
-    __slots__ = ("end_ns", "response_id", "scope", "start_ns", "trace_id")
-
-    def __init__(self, call: LlmCall) -> None:
-        self.scope, self.trace_id = call.scope_name, call.trace_id
-        self.start_ns, self.end_ns = call.start_ns, call.end_ns
-        self.response_id = call.response_id
-
-    def is_told_by(self, call: LlmCall) -> bool:
-        """Whether another record looks like the same call, from another library and trace."""
-        if self.scope == call.scope_name or self.trace_id == call.trace_id:
-            return False
-        if self.response_id and call.response_id and self.response_id != call.response_id:
-            return False
-        around = self.start_ns <= call.start_ns and call.end_ns <= self.end_ns
-        inside = call.start_ns <= self.start_ns and self.end_ns <= call.end_ns
-        return around or inside
+_Pair = tuple[str, str, str]
+"""(service, scope, other scope)"""
+_Found = tuple[int, int, tuple[bytes, bytes, str]]
+"""(how often, when last, an example: trace, span, name)"""
+_Call = tuple[str, bytes, int, int, str]
+"""(scope, trace id, start, end, response id) of a call of which no twin has come yet"""
 
 
 class Likenesses:
@@ -42,23 +27,41 @@ class Likenesses:
 
     def __init__(self) -> None:
         self._latest: dict[tuple[str, int, int], _Call] = {}
-        # (service, scope, other scope) -> how often, when last, an example
-        self.found: dict[tuple[str, str, str], tuple[int, int, Example]] = {}
+        self.found: dict[_Pair, _Found] = {}
 
-    def compare(self, call: LlmCall, example: Example) -> None:
+    def compare(self, call: LlmCall) -> None:
         """Look whether this billed call was told of before."""
-        counted = tokens(call)
-        if call.usage is None or sum(counted) < _LEAST:
+        tokens_in, tokens_out = tokens(call)
+        if tokens_in + tokens_out < _LEAST:
             return
-        key = (call.service, *counted)
-        other = self._latest.pop(key, None)
-        if other is None or not other.is_told_by(call):
-            self._latest[key] = _Call(call)
-            if len(self._latest) > _KEPT:
-                del self._latest[next(iter(self._latest))]
+        key = (call.service, tokens_in, tokens_out)
+        latest = self._latest
+        other = latest.pop(key, None)
+        if other is not None and _alike(other, call):
+            self._note(call, other[0])
             return
-        one, two = sorted((other.scope, call.scope_name))
+        latest[key] = (
+            call.scope_name, call.trace_id, call.start_ns, call.end_ns, call.response_id,
+        )  # fmt: skip
+        if len(latest) > _KEPT:
+            del latest[next(iter(latest))]
+
+    def _note(self, call: LlmCall, scope: str) -> None:
+        one, two = sorted((scope, call.scope_name))
         pair = (call.service, one, two)
+        example = (call.trace_id, call.span_id, call.name)
         count, last_ns, _ = self.found.get(pair, (0, 0, example))
         if count or len(self.found) < _PAIRS:
             self.found[pair] = (count + 1, max(last_ns, call.end_ns), example)
+
+
+def _alike(other: _Call, call: LlmCall) -> bool:
+    """Whether another record looks like the same call, from another library and trace."""
+    scope, trace_id, start_ns, end_ns, response_id = other
+    if scope == call.scope_name or trace_id == call.trace_id:
+        return False
+    if response_id and call.response_id and response_id != call.response_id:
+        return False
+    around = start_ns <= call.start_ns and call.end_ns <= end_ns
+    inside = call.start_ns <= start_ns and end_ns <= call.end_ns
+    return around or inside

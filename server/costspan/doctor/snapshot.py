@@ -63,6 +63,7 @@ class ServiceSighting(msgspec.Struct):
     spans: int = 0  # of the traces that were looked at
     flags: dict[str, int] = {}  # of a roll-up -> traces
     examples: dict[str, str] = {}  # flag -> the latest trace id
+    last_ns: int = 0  # when the latest trace ended
 
 
 class SignalSighting(NamedTuple):

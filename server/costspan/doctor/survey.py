@@ -2,7 +2,8 @@
 
 A trace is looked at when it is closed. Calls that differ in nothing that matters are one kind with
 a count and the last examples, so a fleet is some dozens of kinds. A running sidecar looks at the
-first traces of each service, then at a part of them: a microsecond per call, of which few pay.
+first traces of each service, then at a part of them: to look at every call would take 29 % of the
+time of its roll-up, and a part takes 2 % (traces of eleven calls, CPython 3.11).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _EXAMPLES = 3
 _TEXT = 200  # characters of a name
 _FEW = 8  # unknown attributes of one kind
 _FIRST, _PART = 256, 16  # traces of a service: all of the first, then one in so many
+_MOST_CALLS = 1000  # of one trace: a long one must not hold up the others
 _ERROR = 2  # Status.code
 _UNPRICED = "unpriced"
 _AGREEMENT = 100  # costs agree if they differ by no more than this part of the reported one
@@ -52,9 +54,9 @@ class _Seen:
 
     def __init__(self) -> None:
         self.count = self.last_ns = 0
-        self.examples: list[Example] = []
+        self.examples: list[tuple[bytes, bytes, str]] = []  # trace, span, name
 
-    def add(self, example: Example, at_ns: int) -> None:
+    def add(self, example: tuple[bytes, bytes, str], at_ns: int) -> None:
         """The newest examples stay."""
         if len(self.examples) < _EXAMPLES:
             self.examples.append(example)
@@ -85,7 +87,8 @@ class Survey:
         try:
             with self._lock:
                 if self._chosen(trace_id, rolled):
-                    for span_id, decision in rolled.decisions.items():
+                    most = None if self._complete else _MOST_CALLS
+                    for span_id, decision in islice(rolled.decisions.items(), most):
                         self._see(decision, _twin(span_id, rolled))
         except Exception:  # noqa: BLE001  (what only informs must not hold up a trace)
             _log.exception("a trace could not be surveyed")
@@ -112,14 +115,14 @@ class Survey:
         with self._lock:
             return Snapshot(
                 calls=[
-                    Sighting(kind, seen.count, seen.last_ns, tuple(seen.examples))
+                    Sighting(kind, seen.count, seen.last_ns, tuple(map(_example, seen.examples)))
                     for kind, seen in self._kinds.items()
                 ],
                 services=[_copy(each) for each in self._services.values()],
                 signals=list(self._signals.values()),
                 likenesses=[
-                    Likeness(*pair, count, last_ns, example)
-                    for pair, (count, last_ns, example) in self._likenesses.found.items()
+                    Likeness(*pair, count, last_ns, _example(span))
+                    for pair, (count, last_ns, span) in self._likenesses.found.items()
                 ],
                 forgotten=self._forgotten,
             )
@@ -138,6 +141,7 @@ class Survey:
             return False
         service.looked_at += 1
         service.spans += rolled.spans
+        service.last_ns = max(service.last_ns, rolled.end_ns)
         for flag in rolled.flags:
             service.flags[flag] = service.flags.get(flag, 0) + 1
             service.examples[flag] = trace_id.hex()
@@ -146,15 +150,17 @@ class Survey:
     def _see(self, decision: Decision, twin: str) -> None:
         call = decision.call
         kind = kind_of(decision, twin)
-        seen = self._kinds.get(kind)
-        if seen is None:
+        seen = self._kinds.get(kind) or self._new(_shortened(kind))
+        seen.add((call.trace_id, call.span_id, call.name[:_TEXT]), call.end_ns)
+        if decision.billed:
+            self._likenesses.compare(call)
+
+    def _new(self, kind: Kind) -> _Seen:
+        if kind not in self._kinds:
             if len(self._kinds) >= MAX_KINDS:
                 self._forget_one()
-            seen = self._kinds[kind] = _Seen()
-        example = Example(call.trace_id.hex(), call.span_id.hex(), call.name[:_TEXT])
-        seen.add(example, call.end_ns)
-        if decision.billed:
-            self._likenesses.compare(call, example)
+            self._kinds[kind] = _Seen()
+        return self._kinds[kind]
 
     def _forget_one(self) -> None:
         """The kind that was not seen for the longest."""
@@ -175,6 +181,10 @@ class Survey:
         self._signals[key] = SignalSighting(*key, held.items + items, tuple(together[:_FEW]))
 
 
+def _example(span: tuple[bytes, bytes, str]) -> Example:
+    return Example(span[0].hex(), span[1].hex(), span[2])
+
+
 def _copy(service: ServiceSighting) -> ServiceSighting:
     """One that no later trace changes."""
     return ServiceSighting(
@@ -184,6 +194,7 @@ def _copy(service: ServiceSighting) -> ServiceSighting:
         service.spans,
         dict(service.flags),
         dict(service.examples),
+        service.last_ns,
     )
 
 
@@ -193,31 +204,41 @@ def kind_of(decision: Decision, twin: str) -> Kind:
     unpriced = ""
     if decision.billed and not charge.total and charge.status == _UNPRICED:
         unpriced = charge.reason
-    return Kind(
-        service=call.service[:_TEXT],
-        scope=call.scope_name[:_TEXT],
-        version=call.scope_version[:_TEXT],
-        dialect=call.dialect,
-        convention=call.convention,
-        decided_by=call.decided_by,
-        provider=call.provider[:_TEXT],
-        role=call.role,
-        reason=decision.reason,
-        unpriced=unpriced,
-        model=(call.response_model or call.request_model)[:_TEXT] if unpriced else "",
-        usage=call.usage is not None,
-        failed=call.status == _ERROR or bool(call.error_type),
-        cached=call.usage is not None and not _CACHED.isdisjoint(call.usage),
-        answered=bool(call.response_model),
-        operation=bool(call.operation),
-        agent=call.role != LEAF or bool(decision.identity.agent),
-        differs=_differs(call),
-        dropped=call.dropped > 0,
-        invalid=bool(call.invalid),
-        cut=call.cut,
-        unknown=tuple(islice((name[:_TEXT] for name in call.unknown), _FEW)),
-        twin=twin[:_TEXT],
+    # In the order of the fields: naming them would take a third of the time.
+    return Kind._make(
+        (
+            call.service,
+            call.scope_name,
+            call.scope_version,
+            call.dialect,
+            call.convention,
+            call.decided_by,
+            call.provider,
+            call.role,
+            decision.reason,
+            unpriced,
+            (call.response_model or call.request_model) if unpriced else "",
+            call.usage is not None,
+            call.status == _ERROR or call.error_type != "",
+            call.usage is not None and not _CACHED.isdisjoint(call.usage),
+            call.response_model != "",
+            call.operation != "",
+            call.role != LEAF or decision.identity.agent != "",
+            call.reported_cost != "" and _differs(call),
+            call.dropped > 0,
+            call.invalid != "",
+            call.cut,
+            call.unknown,
+            twin,
+        )
     )
+
+
+def _shortened(kind: Kind) -> Kind:
+    """The same kind, whatever names a client has made up."""
+    cut = (each[:_TEXT] if isinstance(each, str) else each for each in kind)
+    few = tuple(name[:_TEXT] for name in kind.unknown[:_FEW])
+    return Kind._make(cut)._replace(unknown=few)
 
 
 def _twin(span_id: bytes, rolled: Rollup) -> str:
@@ -230,7 +251,7 @@ def _twin(span_id: bytes, rolled: Rollup) -> str:
 
 def _differs(call: LlmCall) -> bool:
     """Whether the emitter says that it cost something else."""
-    if not (call.reported_cost and call.charge.total):
+    if not call.charge.total:
         return False
     theirs = int(call.reported_cost)
     return abs(int(call.charge.total) - theirs) * _AGREEMENT > theirs

@@ -7,7 +7,7 @@ span of a forgotten one starts a new generation. The rows of all generations add
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import NamedTuple
 
@@ -55,6 +55,10 @@ class Closing(NamedTuple):
     corrections: list[LlmCall]  # rows that say something else than what arrived
 
 
+Observer = Callable[[bytes, Rollup], None]
+"""Told of each trace when it is closed, by its id; never of amendments. It must not raise."""
+
+
 class TraceLedger:
     """Holds every trace until it is closed. Call it from one thread; all times in ns.
 
@@ -63,9 +67,16 @@ class TraceLedger:
     """
 
     def __init__(
-        self, settings: LedgerSettings, writer: str, telemetry: Telemetry, *, rows: bool = True
+        self,
+        settings: LedgerSettings,
+        writer: str,
+        telemetry: Telemetry,
+        *,
+        rows: bool = True,
+        observe: Observer | None = None,
     ) -> None:
         self._rows = rows
+        self._observe = observe
         self._rules = Rules(settings)
         self._writer = writer
         self._meter = Meter(telemetry)
@@ -179,6 +190,8 @@ class TraceLedger:
             return
         self._closed[trace.trace_id] = trace
         rolled = trace.rollup()
+        if self._observe is not None:
+            self._observe(trace.trace_id, rolled)
         self._emit(trace, rolled, reason, _grade(rolled, reason))
         self._calendar.arm(trace, self._rules.due(trace).at)
 

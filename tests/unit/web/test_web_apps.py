@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -12,6 +13,7 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_classic
+from starlette.types import Message
 
 from costspan.errors import StartError
 from costspan.model import Backlog
@@ -20,6 +22,7 @@ from costspan.testing import ManualClock
 from costspan.web.health import Component, Health, Phase, exporter_component, health_app
 from costspan.web.metrics import metrics_app
 from costspan.web.server import WebServer, listen
+from costspan.web.survey import survey_app
 
 
 class Site:
@@ -29,7 +32,8 @@ class Site:
         self.clock = ManualClock()
         self.health, self.telemetry = Health(self.clock), Telemetry()
         self.sockets = [listen("127.0.0.1:0", "test") for _ in range(2)]
-        apps = [health_app(self.health), metrics_app(self.telemetry)]
+        health = survey_app(lambda: b'{"calls":[]}', health_app(self.health))
+        apps = [health, metrics_app(self.telemetry)]
         self.ports = [sock.getsockname()[1] for sock in self.sockets]
         self.server = WebServer(list(zip(self.sockets, apps, strict=True)))
 
@@ -117,7 +121,51 @@ def test_the_root_answers_like_the_collectors_health_check(site: Site) -> None:
     assert body["upSince"].startswith("2026-")
 
 
-@pytest.mark.parametrize("path", ["/healthz/ready", "/metrics"])
+def test_the_survey_is_answered_beside_the_probes(site: Site) -> None:
+    assert site.ask("/debug/survey") == (200, "application/json", b'{"calls":[]}')
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "status"),
+    [
+        ("127.0.0.1", "127.0.0.1", 200),
+        ("::1", "::1", 200),
+        ("::ffff:127.0.0.1", "::ffff:127.0.0.1", 200),
+        ("10.1.2.3", "10.1.2.3", 200),
+        ("10.9.9.9", "10.1.2.3", 403),
+        ("", "10.1.2.3", 403),
+    ],
+)
+def test_the_survey_is_for_the_same_host_or_pod(client: str, server: str, status: int) -> None:
+    """In a pod the port is open to the cluster, for the kubelet and for Prometheus."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        await asyncio.sleep(0)
+        sent.append(message)
+
+    async def receive() -> Message:
+        await asyncio.sleep(0)
+        return {"type": "http.request"}
+
+    scope = {
+        "type": "http",
+        "path": "/debug/survey",
+        "method": "GET",
+        "client": (client, 40000),
+        "server": (server, 13133),
+    }
+    app = survey_app(lambda: b"{}", health_app(Health(ManualClock())))
+
+    async def ask() -> None:
+        await app(scope, receive, send)
+
+    asyncio.run(ask())
+
+    assert sent[0]["status"] == status
+
+
+@pytest.mark.parametrize("path", ["/healthz/ready", "/metrics", "/debug/survey"])
 def test_only_reading_is_allowed(site: Site, path: str) -> None:
     assert site.ask(path, "POST")[0] == 405
     assert site.ask(path, "HEAD")[::2] == (200, b"")

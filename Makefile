@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint typecheck imports test test-all collector manifests image-try docs docs-check image-lint bench bench-collector bench-quotes prices lock ci clean
+.PHONY: help install format lint typecheck imports test test-all collector manifests image-try docs docs-check image-lint bench bench-collector crash-rounds bench-quotes prices lock ci clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench: install ## Measure CPU per span and memory (minutes)
 
 bench-collector: install ## Measure costspan beside the real Collector (10 minutes a round)
 	$(BIN)/python benchmarks/beside.py --rounds 3
+
+crash-rounds: install ## Kill costspan 200 times under load and count what is where (10 minutes)
+	$(BIN)/python tools/crash_rounds.py
 
 prices: install ## Make the price book again, and compare today's rates with LiteLLM's map
 	$(BIN)/python tools/import_azure_meters.py

@@ -26,6 +26,8 @@ _EVERY_THIRD = 3
 _TRY_AGAIN = 0.1  # seconds
 _PATIENCE = 60.0  # seconds for the last request, once the load shall stop
 _MILLISECOND = 1_000_000
+# a server that comes back is noticed at once
+_SOON = [(f"grpc.{name}_reconnect_backoff_ms", 100) for name in ("initial", "min", "max")]
 # opentelemetry-proto, docs/specification.md, "Failures": any other code makes a client drop
 RETRYABLE = frozenset(
     {
@@ -101,12 +103,26 @@ class Books(NamedTuple):
         return sums
 
 
-def nth(service: str, number: int, now_ns: int) -> Sent:
-    """The n-th request of a service: a trace of its own, span ids that no other request has."""
-    trace_id = service.encode().ljust(8, b".")[:8] + number.to_bytes(8)
-    root = _span_id(number, 0)
-    spans = [span(trace_id=trace_id, span_id=root, name="job", kind=1, start_ns=now_ns)]
-    calls: dict[str, Call | None] = {root.hex(): None}
+def nth(service: str, number: int, now_ns: int, requests: int = 1) -> Sent:
+    """The n-th request of a service: span ids that no other request has.
+
+    So many `requests` make a trace; the last of them brings its root.
+    """
+    trace = number // requests
+    trace_id = service.encode().ljust(8, b".")[:8] + trace.to_bytes(8)
+    root, top = _span_id((trace + 1) * requests - 1, 0), _span_id(number, 0)
+    above = b"" if top == root else root
+    spans = [
+        span(
+            trace_id=trace_id,
+            span_id=top,
+            parent_span_id=above,
+            name="job",
+            kind=1,
+            start_ns=now_ns,
+        )
+    ]
+    calls: dict[str, Call | None] = {top.hex(): None}
     for ordinal in range(1, SPANS):
         own = _span_id(number, ordinal)
         call = _call(number, ordinal) if ordinal % _EVERY_THIRD == 0 else None
@@ -115,7 +131,7 @@ def nth(service: str, number: int, now_ns: int) -> Sent:
             call.attributes() if call else {"http.request.method": "GET"},
             trace_id=trace_id,
             span_id=own,
-            parent_span_id=root,
+            parent_span_id=top,
             name="chat" if call else "GET",
             start_ns=now_ns,
         )
@@ -143,17 +159,26 @@ class SteadyLoad:
     """`with SteadyLoad(port, "shop") as load:`; at the end the last request is acked too.
 
     `first` is the number of the first request: loads beside each other need ranges of their own.
+    `requests_per_trace` as in `nth`.
     """
 
     def __init__(
-        self, port: int, service: str, *, requests_per_second: float = 10.0, first: int = 0
+        self,
+        port: int,
+        service: str,
+        *,
+        requests_per_second: float = 10.0,
+        first: int = 0,
+        requests_per_trace: int = 1,
     ) -> None:
         self.service = service
         self.answers: Counter[grpc.StatusCode] = Counter()
+        self.again: set[str] = set()  # spans (hex) of requests that were sent more than once
         self.slowest = 0.0  # seconds from the first attempt to the ack
         self._interval = 1 / requests_per_second
         self._port = port
         self._first = first
+        self._per_trace = requests_per_trace
         self._acked: dict[str, Call | None] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -183,12 +208,12 @@ class SteadyLoad:
 
     def _run(self) -> None:
         number, due = self._first, time.monotonic()
-        with grpc.insecure_channel(f"127.0.0.1:{self._port}") as channel:
+        with grpc.insecure_channel(f"127.0.0.1:{self._port}", options=_SOON) as channel:
             export: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
                 METHODS["traces"]
             )
             while not self._stopping.wait(max(0.0, due - time.monotonic())):
-                sent = nth(self.service, number, time.time_ns())
+                sent = nth(self.service, number, time.time_ns(), self._per_trace)
                 self._hand_over(export, sent)
                 number, due = number + 1, due + self._interval
 
@@ -196,6 +221,7 @@ class SteadyLoad:
         """Send until it is acked. An answer that makes a client drop ends the load, loudly."""
         began, pause = time.monotonic(), threading.Event()
         while not self._acks(export, sent.body):
+            self.again |= sent.spans.keys()
             late = self._stopping.is_set() and time.monotonic() - began > _PATIENCE
             assert not late, f"no ack within {_PATIENCE} s: {self.answers}"
             pause.wait(_TRY_AGAIN)

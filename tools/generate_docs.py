@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from doctor_page import findings
 from library_page import libraries
 from markdown_page import page, table
 from msgspec import inspect
@@ -55,6 +56,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "attributes.md", attributes()
     yield "ratecard.schema.json", json.dumps(rate_card_schema(), indent=2) + "\n"
     yield "libraries.md", libraries()
+    yield "doctor.md", findings()
     yield "doctor.schema.json", json.dumps(doctor_schema(), indent=2) + "\n"
 
 

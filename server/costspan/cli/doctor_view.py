@@ -32,12 +32,17 @@ def show(report: Report, console: Console | None = None) -> None:
 
 
 def _service(service: Service, marks: Mapping[Severity, str]) -> RenderableType:
+    """A table of who sent what, what matters in paragraphs, details in a list."""
     traces = _counted(service.traces, "trace") if service.traces else ""
     head = Text.assemble((service.service or _NO_SERVICE, "bold"), "  ", (traces, "dim"))
     parts: list[RenderableType] = [head]
     if service.emitters:
         parts.append(_inset(_emitters(service.emitters)))
-    parts += [_inset(_finding(each, marks), 1) for each in service.findings]
+    above = 1
+    for each in service.findings:
+        detail = each.severity is Severity.DETAIL
+        parts.append(_inset(_detail(each, marks) if detail else _finding(each, marks), above))
+        above = 0 if detail else 1
     return Group(*parts, Text())
 
 
@@ -66,26 +71,38 @@ def _emitters(emitters: Sequence[Emitter]) -> Table:
     return table
 
 
+def _detail(found: Diagnosis, marks: Mapping[Severity, str]) -> RenderableType:
+    """One paragraph: the id, whose it is, the sentence, what helps."""
+    grid = Table.grid(padding=(0, 1))
+    text = Text.assemble((found.id.value, "bold"), (f"  {_whose(found)}  ", "dim"), found.sentence)
+    if found.fix:
+        text.append("\nfix ", style="dim").append(found.fix, style="green")
+    grid.add_row(Text(marks[found.severity], style=_STYLE[found.severity]), text)
+    return grid
+
+
 def _finding(found: Diagnosis, marks: Mapping[Severity, str]) -> RenderableType:
-    """The id and whose it is; the sentence; what helps; of what matters the newest example."""
+    """The id and whose it is; the sentence; what helps; the newest example."""
     style = _STYLE[found.severity]
     lines = Table.grid(padding=(0, 2))
     if found.fix:
         lines.add_row(Text("fix", style="dim"), Text(found.fix, style="green"))
-    if found.severity is not Severity.DETAIL:
-        for label, text in (("see", found.link), ("e.g.", _example(found.examples))):
-            if text:
-                lines.add_row(Text(label, style="dim"), Text(text, style="dim"))
+    for label, text in (("see", found.link), ("e.g.", _example(found.examples))):
+        if text:
+            lines.add_row(Text(label, style="dim"), Text(text, style="dim"))
     grid = Table.grid(padding=(0, 1))
-    whose = found.library or ", ".join(found.scopes)
     grid.add_row(
         Text(marks[found.severity], style=style),
-        Text.assemble((found.id.value, f"bold {style}"), (f"  {whose}", "dim")),
+        Text.assemble((found.id.value, f"bold {style}"), (f"  {_whose(found)}", "dim")),
     )
     grid.add_row("", Text(found.sentence))
     if lines.row_count:
         grid.add_row("", lines)
     return grid
+
+
+def _whose(found: Diagnosis) -> str:
+    return found.library or ", ".join(found.scopes)
 
 
 def _example(spans: Sequence[Span]) -> str:
@@ -101,14 +118,11 @@ def _verdict(report: Report) -> Text:
     counts = {each: sum(f.severity is each for f in found) for each in Severity}
     if not report.services:
         return Text(f"No model calls in {report.source}.")
+    line = "Findings: " + ", ".join(f"{counts[each]} {each.value}" for each in Severity) + "."
+    style = _STYLE[Severity.ACCURACY] if counts[Severity.ACCURACY] else "green"
     part = ""
     if report.looked_at < report.traces:
         part = f" It looked at {report.looked_at} of {_counted(report.traces, 'trace')}."
-    line = (
-        f"{_counted(counts[Severity.ACCURACY], 'finding')} cost accuracy,"
-        f" {counts[Severity.POSSIBLE]} may, {counts[Severity.DETAIL]} cost detail."
-    )
-    style = _STYLE[Severity.ACCURACY] if counts[Severity.ACCURACY] else "green"
     return Text.assemble((line, style), part)
 
 

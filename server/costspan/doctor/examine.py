@@ -24,7 +24,7 @@ from costspan.model import METRICS
 _EXAMPLES = 3
 _SUBJECTS = 8
 _KNOWN = (Finding.LIBRARY_MISCOUNTS, Finding.LIBRARY_OMITS)
-_ORDER = {each: place for place, each in enumerate(Severity)}
+_PLACE = {each: place for place, each in enumerate(Finding)}
 
 # Flags of a trace's roll-up, and what is said of them.
 _OF_TRACES = {
@@ -97,7 +97,7 @@ def _service(
     found += _of_traces(root)
     found += _of_signals([each for each in snapshot.signals if each.service == name], calls)
     found += _of_likenesses(name, snapshot)
-    found.sort(key=lambda each: _ORDER[each.severity])
+    found.sort(key=lambda each: _PLACE[each.id])
     return Service(name, root.traces, tuple(map(_emitter, groups)), tuple(found))
 
 

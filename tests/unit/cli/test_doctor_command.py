@@ -89,7 +89,7 @@ def test_a_person_reads_the_sentence_and_the_fix(
     shown = " ".join(capsys.readouterr().out.split())
     assert "1 of 1 billed calls do not say which model answered" in shown
     assert "fix set gen_ai.response.model" in shown
-    assert "0 findings cost accuracy, 0 may, 1 cost detail." in shown
+    assert "Findings: 0 accuracy, 0 possible, 1 detail." in shown
 
 
 def test_a_sidecar_that_is_not_there_ends_with_4(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from costspan.cli.price import price_requests
 from costspan.doctor.examine import examine
-from costspan.doctor.finding import Finding, Severity, severity
+from costspan.doctor.finding import MEANINGS, Finding, Severity, severity
 from costspan.doctor.report import Diagnosis, Report
 from costspan.doctor.survey import Survey
 from costspan.model import LOGS, METRICS, Value
@@ -279,5 +279,9 @@ def test_examples_are_the_newest_three() -> None:
     assert {int(each.span_id, 16) for each in examples} == {3, 4, 5}
 
 
-def test_severities_are_decided_for_all() -> None:
-    assert {severity(each) for each in Finding} == set(Severity)
+def test_every_finding_means_something() -> None:
+    """In the order in which they are listed."""
+    assert list(MEANINGS) == list(Finding)
+    assert [each.severity for each in MEANINGS.values()] == sorted(
+        (severity(each) for each in Finding), key=list(Severity).index
+    )

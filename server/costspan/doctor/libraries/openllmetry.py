@@ -65,6 +65,12 @@ OPENLLMETRY = (
         gaps=(
             ANTHROPIC_SDK_SPANS,
             Gap(
+                Finding.NO_USAGE,
+                "Streams that LangChain makes end without usage (0.62.4).",
+                "openinference-instrumentation-langchain, or the SDK's own spans (anthropic 2.12 or"
+                " later)",
+            ),
+            Gap(
                 Finding.LIBRARY_MISCOUNTS,
                 "Streams are 1 to 8 output tokens over: the first event's count is added to the"
                 " last one's.",
@@ -78,6 +84,7 @@ OPENLLMETRY = (
         evidence=(
             "golden/openllmetry/anthropic_python.json",
             "integration/test_instrumented_library.py::anthropic",
+            "integration/test_real_libraries.py::langchain-and-sdks",
         ),
     ),
     Library(

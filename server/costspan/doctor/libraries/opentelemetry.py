@@ -82,7 +82,20 @@ OPENTELEMETRY = (
             Seen("opentelemetry.util.genai.handler", "1.3b0", "aws.bedrock"),
         ),
         cache=(_READ, _WRITE, "gen_ai.usage.cache_creation.input_tokens"),
+        gaps=(
+            OPENAI_STREAMS,
+            Gap(
+                Finding.LIBRARY_MISCOUNTS,
+                "openai-v2 2.4b0 writes under this scope too, and counts neither the cached nor the"
+                " reasoning tokens of chat completions: prompts that the cache served are priced in"
+                " full.",
+                "opentelemetry-instrumentation-genai-openai in its place",
+                _PYTHON,
+                ("openai", "azure.ai.openai"),
+            ),
+        ),
         evidence=(
+            "integration/test_real_libraries.py::otel-openai-v2",
             "golden/otel/util_genai_without_a_library.json",
             "golden/otel/util_genai_text_modality.json",
             "golden/otel/agent_bears_witness.json",

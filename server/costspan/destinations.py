@@ -54,7 +54,7 @@ def destination(name: str, exporter: Exporter, origin: Origin) -> Destination:
 
 
 def _clickhouse(name: str, exporter: ClickHouseExporter, origin: Origin) -> Destination:
-    from costspan.exporter.clickhouse import ClickHouse  # noqa: PLC0415  5 MiB, only if used
+    from costspan.exporter.clickhouse import ClickHouse, Ttl  # noqa: PLC0415  5 MiB, only if used
 
     return ClickHouse(
         name,
@@ -63,6 +63,8 @@ def _clickhouse(name: str, exporter: ClickHouseExporter, origin: Origin) -> Dest
         writer=origin.journal,
         timeout=exporter.timeout,
         ca_file=exporter.tls.ca_file,
+        create_schema=exporter.create_schema,
+        ttl=Ttl(*exporter.ttl.seconds),
     )
 
 

@@ -27,6 +27,7 @@ class ScriptedProxy:
     def __init__(self, server: ThreadingHTTPServer) -> None:
         self.script: deque[Scene] = deque()
         self.inserts = 0
+        self.forbidden = b""  # what a statement begins with that this user has no right to
         self.server = server
 
     def dsn(self, store: RunningStore, database: str) -> str:
@@ -53,6 +54,12 @@ def scripted_proxy(store: RunningStore) -> Iterator[ScriptedProxy]:
             thread.join()
 
 
+_FORBIDDEN = (
+    b"HTTP/1.1 403 Forbidden\r\nX-ClickHouse-Exception-Code: 497\r\nConnection: close\r\n"
+    b"Content-Length: 51\r\n\r\nCode: 497. DB::Exception: u: Not enough privileges."
+)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -64,6 +71,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes) -> None:
         proxy: ScriptedProxy = self.server.proxy  # type: ignore[attr-defined]  # set above
+        if proxy.forbidden and b"\n" + proxy.forbidden in b"\n" + body[:2000]:
+            self.wfile.write(_FORBIDDEN)
+            self.close_connection = True
+            return
         of_spans = "query=INSERT+INTO+otel_traces" in self.path
         proxy.inserts += of_spans
         scene = proxy.script.popleft() if of_spans and proxy.script else None

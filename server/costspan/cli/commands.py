@@ -38,6 +38,7 @@ _ELSEWHERE = {
 }
 _LETTERS_HELP = "Show and send again what was refused for good."
 _RATES_HELP = "Quote, explain, list, check and refresh prices."
+_SCHEMA_HELP = "Show, compare and create the tables in ClickHouse."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -64,6 +65,7 @@ def _application(asked: str) -> typer.Typer:
     letters = _dead_letters() if asked == "deadletter" else typer.Typer(help=_LETTERS_HELP)
     app.add_typer(letters, name="deadletter")
     app.add_typer(_rates() if asked == "rates" else typer.Typer(help=_RATES_HELP), name="rates")
+    app.add_typer(_schema() if asked == "schema" else typer.Typer(help=_SCHEMA_HELP), name="schema")
     app.command()(version)
     return app
 
@@ -78,6 +80,13 @@ def _rates() -> typer.Typer:
 def _dead_letters() -> typer.Typer:
     """The group's commands, which import the exporters."""
     from costspan.cli.deadletter import app  # noqa: PLC0415
+
+    return app
+
+
+def _schema() -> typer.Typer:
+    """The group's commands, which import the client of ClickHouse."""
+    from costspan.cli.schema import app  # noqa: PLC0415
 
     return app
 

@@ -374,6 +374,19 @@ class OtlpHttpExporter(Section, frozen=True, kw_only=True, tag="otlp_http"):
     when_full: Annotated[WhenFull | None, about("As for OTLP/gRPC.")] = None
 
 
+class Ttl(Section, frozen=True, kw_only=True):
+    """How long rows are kept by their own time, 0 = for ever. Tables that exist are not altered."""
+
+    traces: Annotated[Seconds, about("otel_traces and its lookup table.")] = 7 * 86_400.0
+    calls: Annotated[Seconds, about("llm_calls.")] = 30 * 86_400.0
+    totals: Annotated[Seconds, about("trace_totals_parts.")] = 365 * 86_400.0
+
+    @property
+    def seconds(self) -> tuple[int, int, int]:
+        """Of traces, calls and totals."""
+        return round(self.traces), round(self.calls), round(self.totals)
+
+
 class ClickHouseExporter(Section, frozen=True, kw_only=True, tag="clickhouse"):
     """ClickHouse: a server by its DSN, or the embedded store by its directory."""
 
@@ -397,7 +410,10 @@ class ClickHouseExporter(Section, frozen=True, kw_only=True, tag="clickhouse"):
         about("`drop_oldest`; without an otlp exporter `backpressure`."),
     ] = None
     cluster: Annotated[Later, about("Replicated and distributed tables.")] = None
-    ttl: Annotated[Later, about("How long each table keeps its rows.")] = None
+    create_schema: Annotated[
+        bool, about("Create the tables and migrate our own; without it they have to be there.")
+    ] = True
+    ttl: Annotated[Ttl, about("How long new tables keep their rows.")] = Ttl()
 
     @property
     def dsn(self) -> str:

@@ -16,6 +16,7 @@ from operator import itemgetter
 from costspan.clock import Clock, SystemClock
 from costspan.errors import CostspanError, Permanent, Refused, StartError, Unreachable
 from costspan.exporter.clickhouse import schema
+from costspan.exporter.clickhouse.check import ERROR, SHARED, WARNING, findings, read_tables
 from costspan.exporter.clickhouse.connection import Connection
 from costspan.exporter.clickhouse.dsn import parse_dsn
 from costspan.exporter.clickhouse.inserts import NATIVE, OTLP, Insert, Inserts, strategy_for
@@ -43,6 +44,7 @@ _ALARMS = {
     SETTINGS: "ClickHouse refuses a setting that it needs",
     VIEW: "a view behind the tables fails",
 }
+_DOUBTFUL = frozenset({"type_mismatch", "cannot_parse"})
 _SECOND = 1_000_000_000
 _RECONNECT = frozenset({UNREACHABLE, LOGIN, SCHEMA_DRIFT, SETTINGS})
 
@@ -53,7 +55,8 @@ class ClickHouse:
     `dsn` may be a callable, asked at every connect: an embedded store may come back elsewhere.
     `strategy` is otlp, native or "" (by the server's version and the size of a group). `writer` is
     the identity of the journal that the frames come from, asked when the first is delivered: tokens
-    of several sidecars differ, those of a sidecar before and after a restart do not.
+    of several sidecars differ, those of a sidecar before and after a restart do not. Without
+    `create_schema` somebody else makes the tables, and no statement but an insert changes anything.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class ClickHouse:
         strategy: str = "",
         timeout: float = 30.0,
         ca_file: str | None = None,
+        create_schema: bool = True,
+        ttl: schema.Ttl | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.name = name
@@ -78,6 +83,8 @@ class ClickHouse:
         self._strategy = strategy
         self._timeout = timeout
         self._ca_file = ca_file
+        self._create_schema = create_schema
+        self._ttl = ttl or schema.Ttl()
         self._clock = clock or SystemClock()
         self._connection: Connection | None = None
         self._kept: dict[str, int] = {}  # seconds by table, where it has a TTL
@@ -100,6 +107,9 @@ class ClickHouse:
             for insert in self._inserts().of(frames):
                 _write(connection, insert)
                 self._count(insert)
+        except Refused as refusal:
+            self._doubt(refusal)
+            raise
         except Unreachable as error:
             self._reconsider(error)
             raise
@@ -132,7 +142,7 @@ class ClickHouse:
         if self._connection is None:
             connection = self._connect()
             try:
-                faults = schema.apply(connection)
+                self._take_tables(connection)
             except Permanent as refusal:
                 # a statement of ours was refused: that is no verdict on anybody's data
                 connection.close()
@@ -140,11 +150,42 @@ class ClickHouse:
             except CostspanError:
                 connection.close()
                 raise
-            for fault in faults:
-                _log.warning("exporter %s: %s", self.name, fault)
-            self._kept = schema.kept_seconds(connection)
             self._connection = connection
         return self._connection
+
+    def _take_tables(self, connection: Connection) -> None:
+        """Create what is missing, if that is ours to do, and look at what is there."""
+        refusal = self._create(connection)
+        if not schema.database_exists(connection):
+            raise refusal or Unreachable(
+                f"there is no database {connection.database}", reason=SCHEMA_DRIFT
+            )
+        connection.use_database()
+        tables = read_tables(connection)
+        found = findings(tables, self._ttl)
+        if errors := [finding.sentence for finding in found if finding.level == ERROR]:
+            raise _cannot_write(errors, refusal)
+        if refusal is not None and refusal.reason == SCHEMA_DRIFT:
+            raise refusal
+        for finding in found:
+            if finding.level == WARNING:
+                remedy = f"; {finding.remedy}" if finding.table in SHARED else ""
+                _log.warning("exporter %s: %s%s", self.name, finding.sentence, remedy)
+        if not tables.takes_otlp:
+            self._best = NATIVE
+        self._kept = tables.kept_seconds()
+
+    def _create(self, connection: Connection) -> Unreachable | None:
+        """Returns why a statement was refused, if the tables may be there all the same."""
+        if not self._create_schema:
+            return None
+        try:
+            schema.apply(connection, self._ttl)
+        except Unreachable as error:
+            if error.reason not in (LOGIN, SCHEMA_DRIFT):
+                raise
+            return error
+        return None
 
     def _connect(self) -> Connection:
         try:
@@ -158,6 +199,16 @@ class ClickHouse:
             self._best = NATIVE
         return connection
 
+    def _doubt(self, refusal: Refused) -> None:
+        """Rows are refused for their types: it is the tables' fault if somebody altered those."""
+        if self._connection is None or refusal.reason not in _DOUBTFUL:
+            return
+        found = findings(read_tables(self._connection), self._ttl)
+        if errors := [finding.sentence for finding in found if finding.level == ERROR]:
+            drift = Unreachable("; ".join(errors), reason=SCHEMA_DRIFT)
+            self._reconsider(drift)
+            raise drift from refusal
+
     def _reconsider(self, error: Unreachable) -> None:
         """Call for an operator, once for each reason; connect anew if that may help."""
         if error.reason in _ALARMS and error.reason != self._alarmed:
@@ -166,6 +217,13 @@ class ClickHouse:
             _log.error(text, self.name, _ALARMS[error.reason], error)
         if error.reason in _RECONNECT:
             self.close()
+
+
+def _cannot_write(errors: list[str], refusal: Unreachable | None) -> Unreachable:
+    """What the tables lack says more than the statement that failed for it."""
+    if refusal is None:
+        return Unreachable("; ".join(errors), reason=SCHEMA_DRIFT)
+    return Unreachable("; ".join([*errors, str(refusal)]), reason=refusal.reason)
 
 
 def _write(connection: Connection, insert: Insert) -> None:

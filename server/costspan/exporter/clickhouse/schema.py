@@ -1,15 +1,15 @@
-"""Bring the tables into being and say what is wrong with those that were there.
+"""Bring the tables into being. What is wrong with those that were there, `check.py` says.
 
 Only tables of ours are altered, and only by a new column; one that another tool made, never.
 The statements are `sql/NNN_*.sql`, one a file, applied in order. What has been applied is noted in
 `costspan_schema`; every statement can also be repeated (IF NOT EXISTS, OR REPLACE), so two sidecars
-may start at once.
+may start at once. Nothing is executed that is noted, so a user who may only insert can use tables
+that somebody else has made.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any, NamedTuple, Protocol
 
@@ -22,9 +22,9 @@ TRACE_COLUMNS = (
     "StatusCode", "StatusMessage", "Events.Timestamp", "Events.Name", "Events.Attributes",
     "Links.TraceId", "Links.SpanId", "Links.TraceState", "Links.Attributes",
 )  # fmt: skip
-_COST_COLUMNS = ("CostUsd", "CostStatus", "PriceRef", "CacheStatus")
-_DEDUPLICATED = ("otel_traces", "otel_traces_trace_id_ts", "llm_calls", "trace_totals_parts")
-_WINDOW = "non_replicated_deduplication_window"
+NOTES = "costspan_schema"
+_HOUR, _DAY = 3600, 86_400
+_TTL = re.compile(r"\nTTL (.+) \+ INTERVAL \d+ DAY")
 
 
 class Database(Protocol):
@@ -37,6 +37,24 @@ class Database(Protocol):
     def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]: ...
 
 
+class Ttl(NamedTuple):
+    """How long rows are kept, in seconds; 0 = for ever."""
+
+    traces: int = 7 * _DAY
+    calls: int = 30 * _DAY
+    totals: int = 365 * _DAY
+
+    def of(self, table: str) -> int:
+        """For a table of ours or of the Collector's that has a TTL."""
+        match table:
+            case "otel_traces" | "otel_traces_trace_id_ts":
+                return self.traces
+            case "llm_calls":
+                return self.calls
+            case _:
+                return self.totals
+
+
 class Migration(NamedTuple):
     """One file."""
 
@@ -44,95 +62,79 @@ class Migration(NamedTuple):
     name: str
     sql: str
 
+    @property
+    def note(self) -> str:
+        """The statement that notes it."""
+        values = f"VALUES ({self.version}, '{self.name}')"
+        return f"INSERT INTO {NOTES} (Version, Name) {values}"
 
-def migrations() -> list[Migration]:
-    """Every statement, in order."""
+
+def migrations(ttl: Ttl | None = None) -> list[Migration]:
+    """Every statement, in order; the first makes the table of notes."""
     folder = files(__package__).joinpath("sql")
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     return [
-        Migration(int(name[:3]), name.removesuffix(".sql"), folder.joinpath(name).read_text())
+        Migration(
+            int(name[:3]),
+            name.removesuffix(".sql"),
+            _kept(folder.joinpath(name).read_text(), ttl or Ttl(), name[4:-4]),
+        )
         for name in names
     ]
 
 
-def apply(connection: Database) -> list[str]:
-    """Create what is missing. Return a sentence for each fault of a table that we did not make."""
-    _create_database(connection)
+def _kept(sql: str, ttl: Ttl, table: str) -> str:
+    """The statement with the table's TTL in place of the one that the file states."""
+    seconds = ttl.of(table)
+    return _TTL.sub(rf"\nTTL \1 + {interval(seconds)}" if seconds else "", sql)
+
+
+def interval(seconds: int) -> str:
+    """INTERVAL in the largest unit that holds it whole."""
+    for size, unit in ((_DAY, "DAY"), (_HOUR, "HOUR")):
+        if seconds % size == 0:
+            return f"INTERVAL {seconds // size} {unit}"
+    return f"INTERVAL {seconds} SECOND"
+
+
+def apply(connection: Database, ttl: Ttl | None = None) -> list[Migration]:
+    """Create and migrate what is missing; return what was done."""
+    create_database(connection)
     connection.use_database()
-    first, *others = migrations()
-    connection.command(first.sql)
-    applied = {version for (version,) in connection.rows("SELECT Version FROM costspan_schema")}
-    for migration in others:
-        if migration.version not in applied:
-            connection.command(migration.sql)
-            note = f"VALUES ({migration.version}, '{migration.name}')"
-            connection.command(f"INSERT INTO costspan_schema (Version, Name) {note}")
-    return faults(connection)
+    done = []
+    for migration in missing(connection, ttl):
+        connection.command(migration.sql)
+        if migration.version:
+            connection.command(migration.note)
+        done.append(migration)
+    return done
 
 
-def _create_database(connection: Database) -> None:
-    """A user without the right to create databases may still have one."""
-    found = connection.rows(
-        "SELECT count() FROM system.databases WHERE name = {name:String}",
+def missing(connection: Database, ttl: Ttl | None = None) -> list[Migration]:
+    """What `apply` would do, in a database that exists."""
+    noted = connection.rows(
+        "SELECT count() FROM system.tables"
+        " WHERE database = {name:String} AND name = {table:String}",
         name=connection.database,
-    )
-    if found[0][0] == 0:
+        table=NOTES,
+    )[0][0]
+    if not noted:
+        return migrations(ttl)
+    applied = {version for (version,) in connection.rows(f"SELECT Version FROM {NOTES}")}  # noqa: S608  a constant
+    return [m for m in migrations(ttl) if m.version and m.version not in applied]
+
+
+def create_database(connection: Database) -> None:
+    """A user without the right to create databases may still have one."""
+    if not database_exists(connection):
         quoted = connection.database.replace("\\", "\\\\").replace("`", "\\`")
         connection.command(f"CREATE DATABASE IF NOT EXISTS `{quoted}`")
 
 
-_TTL = re.compile(r"TTL .*\+ toInterval(Second|Minute|Hour|Day|Week|Month|Year)\((\d+)\)")
-_SECONDS = {
-    "Second": 1,
-    "Minute": 60,
-    "Hour": 3600,
-    "Day": 86_400,
-    "Week": 7 * 86_400,
-    "Month": 28 * 86_400,  # the shortest
-    "Year": 365 * 86_400,
-}
-
-
-def kept_seconds(connection: Database) -> dict[str, int]:
-    """How long each table keeps a row, for those that have a TTL of the usual shape."""
-    found = {table: _TTL.search(engine) for table, engine in _engines(connection).items()}
-    return {table: _SECONDS[ttl[1]] * int(ttl[2]) for table, ttl in found.items() if ttl}
-
-
-def _engines(connection: Database) -> dict[str, str]:
-    return dict(
-        connection.rows(
-            "SELECT name, engine_full FROM system.tables WHERE database = {name:String}",
-            name=connection.database,
-        )
-    )
-
-
-def faults(connection: Database) -> list[str]:
-    """What an operator should know about the tables as they are."""
-    return [*_column_faults(_columns(connection)), *_window_faults(_engines(connection))]
-
-
-def _columns(connection: Database) -> set[str]:
+def database_exists(connection: Database) -> bool:
+    """Whether the connection's database is there."""
     found = connection.rows(
-        "SELECT name FROM system.columns WHERE database = {name:String} AND table = 'otel_traces'",
+        "SELECT count() FROM system.databases WHERE name = {name:String}",
         name=connection.database,
     )
-    return {name for (name,) in found}
-
-
-def _column_faults(columns: set[str]) -> Iterable[str]:
-    if missing := [name for name in TRACE_COLUMNS if name not in columns]:
-        yield f"otel_traces has no column {', '.join(missing)}: spans can't be written to it"
-    if missing := [name for name in _COST_COLUMNS if name not in columns]:
-        yield f"otel_traces was made by another tool and has no column {', '.join(missing)}"
-
-
-def _window_faults(engines: dict[str, str]) -> Iterable[str]:
-    for table in _DEDUPLICATED:
-        engine = engines.get(table, "")
-        if engine and _WINDOW not in engine and not engine.startswith(("Replicated", "Shared")):
-            yield (
-                f"{table} has no {_WINDOW}: an insert that is tried again may double its rows;"
-                f" ALTER TABLE {table} MODIFY SETTING {_WINDOW} = 1000"
-            )
+    return bool(found[0][0])

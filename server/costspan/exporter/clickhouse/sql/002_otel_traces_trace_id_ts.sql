@@ -9,4 +9,4 @@ ENGINE = AggregatingMergeTree
 PARTITION BY toStartOfWeek(Start)
 ORDER BY TraceId
 TTL Start + INTERVAL 7 DAY
-SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 10000

@@ -78,4 +78,4 @@ PARTITION BY toDate(Timestamp)
 ORDER BY (TraceId, SpanId)
 TTL toDateTime(Timestamp) + INTERVAL 30 DAY
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1,
-    non_replicated_deduplication_window = 1000
+    non_replicated_deduplication_window = 10000

@@ -42,4 +42,4 @@ PARTITION BY toYYYYMM(Arrived)
 ORDER BY (toStartOfHour(Arrived), TraceId, Writer, Generation)
 TTL toDateTime(Arrived) + INTERVAL 365 DAY
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1,
-    non_replicated_deduplication_window = 1000
+    non_replicated_deduplication_window = 10000

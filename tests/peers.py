@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import gzip
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import NamedTuple, Self
 
 import grpc
@@ -24,6 +26,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceResponse,
 )
+
+from certificates import Pair
 
 _SERVICES = {
     "traces": "opentelemetry.proto.collector.trace.v1.TraceService",
@@ -118,10 +122,32 @@ class _Peer:
         return answer
 
 
+class ServerTls(NamedTuple):
+    """The certificate of a peer; with `clients` it asks for one that this authority signed."""
+
+    pair: Pair
+    clients: str = ""
+
+    def context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.pair)
+        if self.clients:
+            context.load_verify_locations(self.clients)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def credentials(self) -> grpc.ServerCredentials:
+        certificate, key = self.pair.read()
+        clients = Path(self.clients).read_bytes() if self.clients else None
+        return grpc.ssl_server_credentials(
+            [(key, certificate)], clients, require_client_auth=bool(clients)
+        )
+
+
 class GrpcPeer(_Peer):
     """`with GrpcPeer() as peer:`; a `port` brings a dead peer back at its old address."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ServerTls | None = None) -> None:
         super().__init__()
         self._server = grpc.server(
             ThreadPoolExecutor(4, "grpc-peer"), options=[("grpc.so_reuseport", 0)]
@@ -132,8 +158,12 @@ class GrpcPeer(_Peer):
             )
             handler = grpc.method_handlers_generic_handler(service, {"Export": method})
             self._server.add_generic_rpc_handlers((handler,))
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        address = f"127.0.0.1:{port}"
+        if tls is None:
+            self.port = self._server.add_insecure_port(address)
+        else:
+            self.port = self._server.add_secure_port(address, tls.credentials())
+        self.endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -158,7 +188,7 @@ class GrpcPeer(_Peer):
 class HttpPeer(_Peer):
     """`with HttpPeer() as peer:`; connections are kept alive, as collectors do."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ServerTls | None = None) -> None:
         super().__init__()
         peer = self
 
@@ -180,7 +210,9 @@ class HttpPeer(_Peer):
 
         self._server = _QuietServer(("127.0.0.1", port), Handler)
         self.port = self._server.server_address[1]
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        if tls is not None:
+            self._server.socket = tls.context().wrap_socket(self._server.socket, server_side=True)
+        self.endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> Self:

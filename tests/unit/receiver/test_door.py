@@ -74,3 +74,18 @@ def test_only_our_own_instance_is_a_loop(via: str | None) -> None:
 
     assert door.is_loop(TRACES, via) == (via == "me")
     assert door.telemetry.self_loop_requests.exact("grpc") == (via == "me")
+
+
+def test_headers_that_travel_on_are_bounded_and_what_stays_behind_is_counted() -> None:
+    """They are kept with every frame: a client may not fill the journal with them."""
+    door, seen = door_to(None, include_metadata=frozenset({"x-tenant", "x-long"}))
+    headers = [
+        ("x-tenant", "a"),
+        ("x-long", "b" * 5000),
+        *[("x-tenant", str(n)) for n in range(99)],
+    ]
+    door.enter(TRACES, b"", headers)
+
+    assert len(seen[0]) < 40
+    assert all(len(text) <= 4096 for _, text in seen[0])
+    assert door.telemetry.headers_left_out.exact("grpc") == 101 - len(seen[0])

@@ -57,6 +57,8 @@ class Rules:
             path = f"exporters.{name}"
             self._check_waits(exporter, path)
             self._check_tls_files(exporter, path)
+            if not isinstance(exporter, ClickHouseExporter):
+                self._check_headers(exporter.headers, path)
             if isinstance(exporter, ClickHouseExporter):
                 self._check_store(exporter, path, embedded=embedded)
             if self._leads_elsewhere(name, exporter):
@@ -136,6 +138,16 @@ class Rules:
                 self._fault(f"{path}.tls.{key}", f"expected a file, saw none at {file}")
         if bool(tls.cert_file) != bool(tls.key_file):
             self._fault(f"{path}.tls", "expected cert_file and key_file together, saw one of them")
+
+    def _check_headers(self, headers: Mapping[str, str], path: str) -> None:
+        """Here, because the transports show the value when they refuse it; a fault never does."""
+        for name, value in headers.items():
+            if not _HEADER.fullmatch(name.lower()):
+                sentence = f"{name!r} is not a header name: letters, digits, - _ ."
+                self._fault(f"{path}.headers", sentence)
+            if not (value.isascii() and value.isprintable()):
+                sentence = f"the value of {name!r} holds a character that is not printable ASCII"
+                self._fault(f"{path}.headers", sentence)
 
     def _check_store(self, store: ClickHouseExporter, path: str, *, embedded: bool) -> None:
         if (store.endpoint is None) == (store.directory is None) and not self._faults.below(path):

@@ -72,7 +72,7 @@ class Round:
 
     def __init__(self, groups: Iterable[Sequence[Frame]], last_seq: int) -> None:
         self.last_seq = last_seq
-        self.fates: Counter[Fate] = Counter()  # items
+        self.fates: dict[Fate, int] = {}  # items
         self._waiting = deque(Part(group) for group in groups if group)
         self._taken: list[Part] = []
         self._lock = threading.Lock()
@@ -101,7 +101,9 @@ class Round:
         with self._lock:
             self._taken.remove(part)
             for fate, reason, items in fates:
-                self.fates[fate, part.signal, reason] += items
+                if items:
+                    key = fate, part.signal, reason
+                    self.fates[key] = self.fates.get(key, 0) + items
 
     @property
     def waiting(self) -> int:

@@ -80,7 +80,7 @@ class Runner:
         self._durable = durable
         self._dead_letters = dead_letters
         self._contact = Contact(self.name, telemetry, clock)
-        self._limit = sys.maxsize  # bytes of a request that the destination has shown to take
+        self._limit: int | None = None  # bytes of a request, once the destination has shown one
         self._round: Round | None = None
         self._draining = threading.Event()
         self._given_up = threading.Event()
@@ -191,6 +191,9 @@ class Runner:
 
     def _deliver_all(self, round_: Round) -> None:
         """Bring every part to a verdict, several at once if there are several consumers."""
+        if self._consumers == 1:
+            self._work(round_)
+            return
         extra = [
             threading.Thread(target=self._work, args=(round_,), name=self._thread.name, daemon=True)
             for _ in range(min(self._consumers, round_.waiting) - 1)
@@ -214,7 +217,7 @@ class Runner:
 
     def _settle(self, part: Part, round_: Round) -> None:
         """One attempt: a verdict, two halves in the place of the part, or a wait."""
-        if part.size > self._limit and (halves := part.halves()):
+        if self._limit and part.size > self._limit and (halves := part.halves()):
             round_.replace(part, halves)
             return
         try:
@@ -244,8 +247,7 @@ class Runner:
                 *(logging.WARNING, ("partial", part.signal), "%d of %d items were rejected: %s"),
                 *(delivered.rejected, part.items, told),
             )
-        sent = (SENT, "", delivered.sent)
-        round_.settle(part, (sent, (REJECTED, "", delivered.rejected)))
+        round_.settle(part, ((SENT, "", delivered.sent), (REJECTED, "", delivered.rejected)))
 
     # --- refusals -----------------------------------------------------------------------------
 
@@ -268,7 +270,7 @@ class Runner:
     def _learn(self, limit: int, refused: int) -> None:
         """Keep to the limit that was shown: not every batch shall be refused once first."""
         shown = limit if 0 < limit < refused else max(refused // 2, _LEAST_LIMIT)
-        if shown < self._limit:
+        if self._limit is None or shown < self._limit:
             self._limit = shown
             _log.info("exporter %s: requests are kept below %d bytes", self.name, shown)
 
@@ -304,9 +306,9 @@ class Runner:
     def _count(self, round_: Round) -> None:
         telemetry = self._telemetry
         for (fate, signal, why), items in round_.fates.items():
-            if fate == SENT and items:
+            if fate == SENT:
                 telemetry.sent.add(items, self.name, signal)
-            elif fate == REJECTED and items:
+            elif fate == REJECTED:
                 telemetry.rejected.add(items, self.name, signal)
             elif fate == DEAD:
                 telemetry.dead_lettered.add(items, self.name, signal, why)

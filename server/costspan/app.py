@@ -213,6 +213,8 @@ class Service:
             segment_size=journal.segment_size,
             fsync=journal.fsync,
             fsync_interval=journal.fsync_interval,
+            max_age=journal.max_age,
+            forget=journal.forget,
         )
         return DiskJournal(readers, settings, self.telemetry, self._clock)
 
@@ -294,6 +296,7 @@ class Service:
     def _watch_health(self) -> None:
         for runner in self._runners:
             self.health.watch(f"exporter/{runner.name}", lambda r=runner: self._state(r))  # type: ignore[misc]  # bound early
+        self.health.watch("journal", lambda: _journal_component(self.journal))
         if self._prices is not None:
             prices = self._prices
             self.health.watch("prices", lambda: _prices_component(prices.state()))
@@ -315,6 +318,11 @@ class Service:
             _log.info("exporting to %s (%s)", name, ", ".join(sorted(each.takes)))
         if not self._destinations:
             _log.warning("no exporter is configured: spans end here, only the metrics remain")
+
+
+def _journal_component(journal: Journal) -> Component:
+    trouble = journal.trouble()
+    return Component(not trouble, trouble)
 
 
 def _prices_component(state: State) -> Component:

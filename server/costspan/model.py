@@ -377,6 +377,10 @@ class Journal(Protocol):
 
     def backlog(self, reader: str) -> Backlog: ...
 
+    def trouble(self) -> str:
+        """What is wrong with it, as a sentence for whoever runs it; "" if nothing is."""
+        ...
+
     def close(self) -> None:
         """Wake every waiting reader; later appends raise Draining. Readers may go on."""
         ...

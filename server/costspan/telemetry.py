@@ -439,7 +439,7 @@ class Telemetry(Collector):
         Counter,
         "costspan_exporter_dropped_items_total",
         "exporter signal reason",
-        "Items lost: journal_full (oldest dropped), journal_corrupt, shutdown.",
+        "Items lost: journal_full (oldest dropped), journal_age, journal_corrupt, shutdown.",
     )
     queued = _family(
         Gauge,
@@ -486,7 +486,7 @@ class Telemetry(Collector):
         Counter,
         "costspan_journal_corrupt_records_total",
         "",
-        "Stretches of a segment that a start found damaged, and stepped over.",
+        "Stretches of a segment that were found damaged, and stepped over.",
     )
     journal_truncated = _family(
         Counter,

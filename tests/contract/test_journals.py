@@ -38,7 +38,7 @@ def disk(
     max_bytes: int = 1 << 20,
     telemetry: Telemetry | None = None,
 ) -> Journal:
-    settings = DiskSettings(directory, max_size=max_bytes)
+    settings = DiskSettings(directory, max_size=max_bytes, fsync="off")
     return DiskJournal(readers, settings, telemetry or Telemetry(), SystemClock())
 
 

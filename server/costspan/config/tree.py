@@ -219,6 +219,17 @@ class Journal(Section, frozen=True, kw_only=True):
     fsync_interval: Annotated[
         Seconds, Meta(gt=0), about("Time between flushes with `fsync: interval`.")
     ] = 0.05
+    max_age: Annotated[
+        Seconds,
+        about(
+            "In a directory: a destination with `drop_oldest` loses what is older; `0` loses"
+            " nothing by age."
+        ),
+    ] = 0.0
+    forget: Annotated[
+        tuple[str, ...],
+        about("Destinations that are gone for good: what waits for them alone is released."),
+    ] = ()
     dead_letters: Annotated[DeadLetters, about("What a destination refuses for good.")] = (
         DeadLetters()
     )

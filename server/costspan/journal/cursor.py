@@ -33,6 +33,7 @@ class About(msgspec.Struct, frozen=True):
     name: str
     takes: list[str]
     counted: bool
+    until: int | None = None  # the last seq that is kept for it, if it is no longer configured
 
 
 class Place(NamedTuple):
@@ -48,7 +49,8 @@ class Cursor:
     def __init__(self, directory: Path, spec: ReaderSpec) -> None:
         self.path = directory / (quote(spec.name, safe="") + SUFFIX)
         self.place = Place(0)
-        self._about = About(spec.name, sorted(spec.takes), spec.counted)
+        self._spec = spec
+        self.until: int | None = None
         self._turn = 0
         self._fd = -1
 
@@ -87,10 +89,11 @@ class Cursor:
     def _create(self) -> None:
         """Make the file, or open the one that is there, with room for all that it will hold."""
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
-        about = msgspec.json.encode(self._about) + b"\n"
+        spec = self._spec
+        text = msgspec.json.encode(About(spec.name, sorted(spec.takes), spec.counted, self.until))
         try:
-            os.pwrite(fd, about, _ABOUT)
-            os.ftruncate(fd, _ABOUT + len(about))
+            os.pwrite(fd, text, _ABOUT)
+            os.ftruncate(fd, _ABOUT + len(text))
         except OSError:
             os.close(fd)
             raise

@@ -134,6 +134,9 @@ class MemoryJournal:
             self._closed = True
             self._changed.notify_all()
 
+    def trouble(self) -> str:
+        return ""
+
     def end(self) -> None:
         """There is nothing to give back."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from costspan.journal import record, register, segment
 from costspan.journal.reader import Reader
 from costspan.journal.register import Register
 from costspan.journal.segment import Damage, Header, NewerFormat, Segment
+from costspan.journal.tally import Tally
 from costspan.model import Frame
 from costspan.telemetry import Telemetry
 
@@ -73,7 +75,7 @@ def recover(left: Left, readers: Sequence[Reader], telemetry: Telemetry) -> Reco
         if found.last >= found.first:
             segments.append(found)
         else:
-            path.unlink()
+            path.unlink()  # damage in it has a copy
     return Recovered(segments, max(seqs) + 1)
 
 
@@ -130,7 +132,8 @@ class _Judge:
     def judge(self, readers: Sequence[Reader], *, newest: bool) -> None:
         """Sum the segment up, and give each reader its share. Raises OSError."""
         each = self._segment
-        within = [r for r in readers if r.committed >= each.first]
+        # who has read a part of it, or is kept only a part of it, has to be counted by itself
+        shares = {r: Tally() for r in readers if r.committed >= each.first or r.until < sys.maxsize}
         fd = os.open(each.path, os.O_RDWR | os.O_CLOEXEC)
         try:
             size = os.fstat(fd).st_size
@@ -140,14 +143,13 @@ class _Judge:
                     continue
                 head = found.head
                 each.count(head, head.total, found.end)
-                for reader in within:
-                    if head.seq > reader.committed and head.signal in reader.spec.takes:
-                        reader.queued.add(head.signal, head.items, head.total)
+                for reader, share in shares.items():
+                    if reader.committed < head.seq <= reader.until:
+                        share.add(head.signal, head.items, head.total)
         finally:
             os.close(fd)
         for reader in readers:
-            if reader not in within:
-                reader.queued.include(each.tally, reader.spec.takes)
+            reader.begin_with(each, shares.get(reader))
 
     def _damaged(self, fd: int, damage: Damage, *, torn: bool) -> None:
         path, length = self._segment.path, damage.end - damage.start
@@ -156,12 +158,13 @@ class _Judge:
             self._telemetry.journal_truncated.add(length)
             _log.info("%s ended in the middle of a record; %d bytes are cut off", path, length)
             return
+        self._segment.damage.add(damage.start)
         self._telemetry.journal_corrupt.add(1)
         _log.error("%s holds %d damaged bytes at %d", path, length, damage.start)
-        _quarantine(fd, damage, path)
+        quarantine(fd, damage, path)
 
 
-def _quarantine(fd: int, damage: Damage, path: Path) -> None:
+def quarantine(fd: int, damage: Damage, path: Path) -> None:
     """Copy damaged bytes beside the segment, within a bound, for whoever wants to look at them."""
     copy = path.with_name(f"{path.stem}-{damage.start}.corrupt")
     kept = sum(other.stat().st_size for other in path.parent.glob("*.corrupt"))

@@ -60,6 +60,7 @@ class Segment:
         self.tally = Tally()
         self.oldest_ns = 0  # received_ns of its first record and of its last
         self.newest_ns = 0
+        self.damage: set[int] = set()  # where it is known to be damaged
 
     def count(self, of: Head | Frame, size: int, end: int) -> None:
         """A record of `size` bytes that ends at `end` is published."""

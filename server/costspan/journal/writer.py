@@ -79,6 +79,11 @@ class Writer:
         self._waiting: deque[_Batch] = deque()  # written, not published
 
     @property
+    def segment(self) -> Segment | None:
+        """The file that is written to."""
+        return self._file.segment if self._file is not None else None
+
+    @property
     def unpublished(self) -> int:
         """Bytes that are written and that nobody can read yet."""
         return self._file.end - self._file.segment.size if self._file is not None else 0
@@ -118,6 +123,11 @@ class Writer:
         except OSError as fault:
             self._failed(fault, self._file)
 
+    def names_changed(self) -> None:
+        """Files came or went: make that durable, if anything is. Raises OSError."""
+        if self._fsync != OFF:
+            sync_directory(self._directory)
+
     # --- writing ------------------------------------------------------------------------------
 
     def _write(
@@ -148,8 +158,7 @@ class Writer:
             self._end()
         if self._file is None:
             self._file = SegmentFile(self._directory, self._identity, self.next_seq)
-            if self._fsync != OFF:
-                sync_directory(self._directory)
+            self.names_changed()
         return self._file
 
     def _is_full(self, size: int) -> bool:

@@ -317,8 +317,7 @@ class DiskJournal:
 
     def _clear_away(self) -> None:
         with self._lock:
-            if len(self._shelf.segments) > 1:
-                self._shelf.remove_passed()
+            self._shelf.remove_passed()
 
     def _write_cursor(self, reader: Reader, *, sync: bool) -> None:
         """A cursor that can't be written only re-sends after a restart: readers go on."""

@@ -31,4 +31,7 @@ class DirectoryLock:
         os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
 
     def release(self) -> None:
-        os.close(self._fd)
+        """Let the next one in. Calling it again does nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

@@ -219,7 +219,8 @@ def _resync(window: _Window, at: int, end: int, salt: int) -> int:
             at = max(at + 1, window.base + len(window.data) - len(record.MAGIC) + 1)
             continue
         at = window.base + found
-        head = record.read_head(window.data, window.reach(at, _LONGEST_HEAD), salt)
+        offset = window.reach(at, _LONGEST_HEAD)
+        head = record.read_head(window.data, offset, salt)
         if head is not None and at + head.total <= end:
             return at
         at += 1

@@ -21,8 +21,9 @@ _ALIASES: Mapping[str, str] = {
     " amazon.bedrock bedrock_runtime aws.bedrock_runtime bedrock_mantle awsbedrock"
     " anthropic_bedrock amazon_bedrock_converse aws_bedrock_converse",
     "gcp.vertex_ai": "vertex_ai vertexai google_vertex_ai google_vertex google.vertex"
-    " google_vertexai gcp.anthropic gcp.vertexai google.vertex_ai google.vertex.anthropic"
-    " google_vertex_anthropic anthropic_vertex google_anthropic_vertex google_cloud",
+    " google_vertexai gcp.anthropic gcp.vertexai google.vertex_ai google.vertex.ai"
+    " google.vertex.anthropic google_vertex_anthropic anthropic_vertex google_anthropic_vertex"
+    " google_cloud",
     "gcp.gemini": "gemini google google_genai google.generative_ai gcp.gen_ai google_gemini"
     " google_ai_studio google_generative_ai google.generativeai google_gla google_ai googleai"
     " google.genai google.gemini",

@@ -51,7 +51,7 @@ def test_there_are_cases_of_every_dialect() -> None:
     assert {"anthropic", "handwritten", "openinference", "openllmetry", "otel"} <= folders
     assert {"langsmith", "litellm", "openlit", "pydantic_ai", "vercel"} <= folders
     assert {"agentops", "google_adk", "langfuse", "mlflow", "strands"} <= folders
-    assert {"ag2"} <= folders
+    assert {"ag2", "coding_agents", "exporters", "microsoft"} <= folders
 
 
 def _bytes(case: Mapping[str, Any]) -> bytes:

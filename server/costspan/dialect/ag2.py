@@ -46,6 +46,4 @@ _NAMES = (
 
 _TEXTS = {table.AGENT: ("ag2.usage.label",)}  # of a subtask: who spent it
 
-_SIGNS = frozenset({"ag2.span.type", "ag2.usage.kind"})
-
-AG2 = Dialect("ag2", {}, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS, _NAMES)
+AG2 = Dialect("ag2", {}, _TEXTS, frozenset(), _EMITTERS, _OPERATIONS, _NAMES)

@@ -55,6 +55,8 @@ EVIDENCE = (
     _header("portkey", "x-portkey-cache-status", "`HIT` or `SEMANTIC HIT`"),
     # developers.cloudflare.com/ai-gateway/configuration/caching
     _header("cloudflare", "cf-aig-cache-status", "`HIT`"),
+    # As clients of router.requesty.ai log it: `HIT` or `MISS`
+    _header("requesty", "x-requesty-cache", "`HIT`"),
     # developer.konghq.com: the proxy-cache plugin
     _header("kong", "x-cache-status", "`Hit`"),
 )

@@ -35,6 +35,7 @@ _DEFAULTS: Mapping[str, Keys] = {
         "enduser.id",
         "user_id",
         "langfuse.user.id",
+        "langwatch.user.id",
         "gen_ai.user",
         "gen_ai.request.user",  # OpenLIT
         "litellm.end_user.id",

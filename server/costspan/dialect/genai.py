@@ -8,7 +8,7 @@ at the version named there. Two spellings of one meaning are one count: they are
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import EXCLUSIVE, INCLUSIVE, Dialect, Emitter
+from costspan.dialect.table import EXCLUSIVE, IN_TOTAL, INCLUSIVE, Dialect, Emitter
 from costspan.model import LEAF
 
 _COUNTS = {
@@ -104,6 +104,7 @@ _TEXTS = {
 }
 
 _RAW_ANTHROPIC = ("anthropic", "aws.bedrock")  # both APIs count the uncached rest as input
+_GOOGLE = ("gcp.gemini", "gcp.vertex_ai")
 _SPRING = "org.springframework.boot"
 
 _EMITTERS = (
@@ -137,13 +138,14 @@ _EMITTERS = (
         providers=("anthropic",),
     ),
     # Foreign conventions that write the official keys: the official meaning is not theirs.
-    Emitter("agent_framework", EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 1.23
-    Emitter("agent_framework", INCLUSIVE),
     # Spring AI. The scope's version is Spring Boot's: 1.0 and 1.1 run on its 3, and each call of
     # their tool loop reports the sum so far (UsageCalculator.getCumulativeUsage); 2.0 is on its 4.
+    # Google's total has the thoughts that its output leaves out (GoogleGenAiUsage of 1.1.0).
     Emitter(_SPRING, EXCLUSIVE, r"3\..*", providers=_RAW_ANTHROPIC, cumulative=LEAF),
+    Emitter(_SPRING, INCLUSIVE, r"3\..*", providers=_GOOGLE, reasoning=IN_TOTAL, cumulative=LEAF),
     Emitter(_SPRING, INCLUSIVE, r"3\..*", cumulative=LEAF),
     Emitter(_SPRING, EXCLUSIVE, providers=_RAW_ANTHROPIC),  # 2.0.1
+    Emitter(_SPRING, INCLUSIVE, providers=_GOOGLE, reasoning=IN_TOTAL),
 )
 
 # Known, and of no consequence for cost: the registry of semantic-conventions-genai, the content of

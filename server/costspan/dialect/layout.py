@@ -14,12 +14,15 @@ from costspan.dialect import documents
 from costspan.dialect.ag2 import AG2
 from costspan.dialect.agentops import AGENTOPS
 from costspan.dialect.cache import GATEWAYS
+from costspan.dialect.coding_agents import CODING_AGENTS
 from costspan.dialect.dimensions import Dimensions
+from costspan.dialect.exporters import EXPORTERS
 from costspan.dialect.genai import GENAI
 from costspan.dialect.google_adk import GOOGLE_ADK
 from costspan.dialect.langfuse import LANGFUSE
 from costspan.dialect.langsmith import LANGSMITH
 from costspan.dialect.litellm import LITELLM
+from costspan.dialect.microsoft import MICROSOFT
 from costspan.dialect.mlflow import MLFLOW
 from costspan.dialect.names import NAMES
 from costspan.dialect.openinference import OPENINFERENCE
@@ -51,6 +54,8 @@ DIALECTS: tuple[Dialect, ...] = (
     LANGSMITH,  # what it writes under GenAI's names for operation and provider is a guess
     GENAI,
     AG2,
+    MICROSOFT,
+    *EXPORTERS,
     PYDANTIC_AI,
     LITELLM,
     OPENLIT,
@@ -62,6 +67,7 @@ DIALECTS: tuple[Dialect, ...] = (
     VERCEL,
     LANGFUSE,
     MLFLOW,
+    *CODING_AGENTS,  # words that applications use as well
 )
 """In order of precedence: the first that says something about a meaning is believed."""
 

@@ -99,9 +99,14 @@ def by_name(scope: str, span: str) -> tuple[str, str]:
     """The same for a span that states no operation, from whose it is and its own name."""
     for dialect in DIALECTS:
         for named in dialect.names:
-            if scope == named.scope and span.startswith(named.span):
+            if _is(named.scope, scope) and span.startswith(named.span):
                 return named.operation, named.role
     return ("", LEAF)
+
+
+def _is(pattern: str, scope: str) -> bool:
+    prefix, starred, _ = pattern.partition("*")
+    return scope.startswith(prefix) if starred else scope == prefix
 
 
 def is_inference(operation: str) -> bool:

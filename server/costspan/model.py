@@ -275,6 +275,9 @@ class TraceTotals(msgspec.Struct, array_like=True):
     branches: tuple[BranchTotals, ...] = ()  # inner spans only; the topmost if there are too many
     retries: int = 0  # calls that failed and were made again
     retry_cost: str = "0"  # attos
+    # Of a whole trace, made from the store: the sum of the versions of the parts that it was made
+    # of, and stands for as long as they add up to it. 0 = this is a part.
+    settles: int = 0
 
 
 # --- the journal ---------------------------------------------------------------------------------

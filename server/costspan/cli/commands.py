@@ -34,6 +34,9 @@ _ELSEWHERE = {
         "doctor_command",
     ),
     "trace": _Elsewhere("Print a trace as a tree of costs.", "costspan.cli.trace", "trace_command"),
+    "finish": _Elsewhere(
+        "Settle traces that went through several sidecars.", "costspan.cli.finish", "finish_command"
+    ),
     "health": _Elsewhere("Ask a running costspan whether it takes spans."),
 }
 _LETTERS_HELP = "Show and send again what was refused for good."

@@ -146,7 +146,7 @@ def _call(trace_id: bytes, row: Sequence[Any]) -> LlmCall:
         *row[7:19],  # scope_name to role
         {unit: count for unit, count in usage.items() if count} if known else None,
         *(cache_status, context, Identity(*row[23:30]), _charge(row[30:45])),
-        *(_attos(reported), error_type, tuple(missing), invalid, billed, reason, version),
+        *(attos(reported), error_type, tuple(missing), invalid, billed, reason, version),
     ]
     return LlmCall(*fields)
 
@@ -155,21 +155,21 @@ def _charge(row: Sequence[Any]) -> Charge:
     status, reason, total, listed, savings = row[:5]
     units, quantities, prices, sums = row[5:9]
     price_ref, model, modifiers, assumed, effective, showback = row[9:]
-    lines = zip(units, quantities, map(_attos, prices), map(_attos, sums), strict=True)
+    lines = zip(units, quantities, map(attos, prices), map(attos, sums), strict=True)
     charge = Charge(
-        *(status, reason, _attos(total), _attos(listed), _attos(savings)),
+        *(status, reason, attos(total), attos(listed), attos(savings)),
         lines=tuple(Line(*line) for line in lines),
         price_ref=price_ref,
         priced_model=model,
         modifiers=tuple(modifiers),
         assumed=tuple(assumed),
-        showback_total=_attos(showback),
+        showback_total=attos(showback),
     )
-    if charge.effective == _attos(effective):
+    if charge.effective == attos(effective):
         return charge
-    return replace(charge, effective_total=_attos(effective))
+    return replace(charge, effective_total=attos(effective))
 
 
-def _attos(amount: Decimal | None) -> str:
+def attos(amount: Decimal | None) -> str:
     """By its digits: arithmetic on a Decimal would round to the 28 of its context."""
     return "" if amount is None else str(parse_usd(f"{amount:f}"))

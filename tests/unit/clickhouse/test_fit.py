@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from costspan.exporter.clickhouse.fit import fit_calls, fit_totals
-from costspan.exporter.clickhouse.rows import call_block, totals_block
+from costspan.exporter.clickhouse.rows import call_block
+from costspan.exporter.clickhouse.totals import totals_block
 from costspan.model import Charge, Line, Tally
 from costspan.wire.block import LAST_INSTANT
 from records import NOW, call, totals

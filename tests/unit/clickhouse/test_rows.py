@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costspan.exporter.clickhouse.rows import call_block, stored, totals_block
+from costspan.exporter.clickhouse.rows import call_block, stored
 from costspan.exporter.clickhouse.schema import TRACE_COLUMNS, migrations
+from costspan.exporter.clickhouse.totals import totals_block
 from costspan.model import WITNESS, Charge, Line
 from costspan.wire.block import block
 from records import call, totals
@@ -28,7 +29,7 @@ def columns_of(table: str) -> Iterator[str]:
             continue
         if nested := re.match(r"    (\w+) Nested$", line):
             prefix = f"{nested[1]}."
-        elif column := re.match(r"    (?:    )?(\w+) [A-Z]", line):
+        elif column := re.match(r"    (?:    )?`?([\w.]+)`? [A-Z]", line):
             yield (prefix if line.startswith("        ") else "") + column[1]
         if line.startswith("    )"):
             prefix = ""

@@ -115,6 +115,7 @@ def _faults_of_total(total: TraceTotals) -> Iterator[str]:
         yield FAR_CLOCK
     tallies = [*total.by_model.values(), *total.by_agent.values()]
     own = [getattr(total, name) for name in _TOTAL_AMOUNTS]
+    own += [one.cache_savings for one in total.transactions]  # of both signs: no part of a sum
     if _absurd(own) or _absurd(tally.cost for tally in tallies):
         yield AMOUNT
     usages = (total.usage, *(tally.usage for tally in tallies))
@@ -136,6 +137,12 @@ def _fit_total(total: TraceTotals, reasons: Sequence[str]) -> TraceTotals:
         by_model={key: _fit_tally(tally) for key, tally in total.by_model.items()},
         by_agent={key: _fit_tally(tally) for key, tally in total.by_agent.items()},
         flags=(*total.flags, *reasons),
+        # parts of sums that are at their limit would not add up to them
+        by={},
+        agents={},
+        transactions=(),
+        branches=(),
+        retry_cost=_at_limit(total.retry_cost),
     )
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from costspan.errors import Refused, Undecodable
 from costspan.exporter.clickhouse import rows, schema
 from costspan.exporter.clickhouse.fit import fit_calls, fit_totals
+from costspan.exporter.clickhouse.totals import totals_block
 from costspan.model import (
     CALL_ROWS,
     SOLO,
@@ -147,7 +148,7 @@ class Inserts(NamedTuple):
     def _of_totals(self, frames: Sequence[Frame], totals: list[TraceTotals]) -> Iterator[Insert]:
         if totals:  # partitioned by the month of arrival, so never too many
             fitted, reasons = fit_totals(totals)
-            insert = self._of_rows("trace_totals_parts", rows.totals_block(fitted), frames)
+            insert = self._of_rows("trace_totals_parts", totals_block(fitted), frames)
             yield insert._replace(adjusted=reasons, times=[total.arrived_ns for total in fitted])
 
     def _of_rows(self, table: str, columns: Block, frames: Sequence[Frame]) -> Insert:

@@ -1,4 +1,4 @@
-"""Records to columns: the only module that knows how a call or a total becomes a row. Pure.
+"""Calls to columns: the only module that knows how a record becomes a row. Pure.
 
 Their values are in range by then (`fit.py`).
 
@@ -8,16 +8,16 @@ digits, which loses the tail of Decimal(38, 18), and its `insert` imports pandas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from costspan.model import WITNESS, Charge, LlmCall, Tally, TraceTotals
+from costspan.model import WITNESS, Charge, LlmCall
 from costspan.wire import native
 from costspan.wire.native import Block
 
 _KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
 _CODES = ("Unset", "Ok", "Error")
-_TIME = "DateTime64(9)"
-_MONEY = "Decimal(38, 18)"
+TIME = "DateTime64(9)"
+MONEY = "Decimal(38, 18)"
 
 _TEXTS: dict[str, Callable[[LlmCall], str]] = {
     "TraceId": lambda call: call.trace_id.hex(),
@@ -92,7 +92,7 @@ def call_block(calls: Sequence[LlmCall]) -> Block:
     _add_usage(out, calls)
     for column, amount in _AMOUNTS.items():
         values = [_attos(amount(call)) for call in calls]
-        out.add(column, f"Nullable({_MONEY})", native.nullable_decimals(values))
+        out.add(column, f"Nullable({MONEY})", native.nullable_decimals(values))
     _add_lines(out, [call.charge for call in calls])
     maps = {
         "Dimensions": [call.identity.dimensions for call in calls],
@@ -106,8 +106,8 @@ def call_block(calls: Sequence[LlmCall]) -> Block:
 
 
 def _add_times(out: Block, calls: Sequence[LlmCall]) -> None:
-    out.add("Timestamp", _TIME, native.signed([call.start_ns for call in calls]))
-    out.add("EndTimestamp", _TIME, native.signed([call.end_ns for call in calls]))
+    out.add("Timestamp", TIME, native.signed([call.start_ns for call in calls]))
+    out.add("EndTimestamp", TIME, native.signed([call.end_ns for call in calls]))
     durations = [max(call.end_ns - call.start_ns, 0) for call in calls]
     out.add("Duration", "UInt64", native.unsigned(durations))
 
@@ -125,85 +125,12 @@ def _add_lines(out: Block, charges: Sequence[Charge]) -> None:
     ends = native.offsets(len(charge.lines) for charge in charges)
     lines = [line for charge in charges for line in charge.lines]
     quantities = native.unsigned([line.quantity for line in lines])
-    prices = native.decimals(_known(line.usd_per_unit) for line in lines)
+    prices = native.decimals(known(line.usd_per_unit) for line in lines)
     out.add("Lines.Unit", "Array(String)", ends + native.texts(line.unit for line in lines))
     out.add("Lines.Quantity", "Array(UInt64)", ends + quantities)
-    out.add("Lines.UsdPerUnit", f"Array({_MONEY})", ends + prices)
-    sums = native.decimals(_known(line.usd) for line in lines)
-    out.add("Lines.Usd", f"Array({_MONEY})", ends + sums)
-
-
-# --- totals --------------------------------------------------------------------------------------
-
-_TOTAL_TEXTS: dict[str, Callable[[TraceTotals], str]] = {
-    "TraceId": lambda total: total.trace_id.hex(),
-    "Writer": lambda total: total.writer,
-    "Reason": lambda total: total.reason,
-    "Grade": lambda total: total.grade,
-    "ServiceName": lambda total: total.service,
-    "RootName": lambda total: total.root_name,
-    "Workflow": lambda total: total.workflow,
-    "User": lambda total: total.user,
-    "Session": lambda total: total.session,
-    "Conversation": lambda total: total.conversation,
-}
-_TOTAL_COUNTS: dict[str, Callable[[TraceTotals], int]] = {
-    "Generation": lambda total: total.generation,
-    "Version": lambda total: total.version,
-    "Spans": lambda total: total.spans,
-    "Errors": lambda total: total.errors,
-    "LlmCalls": lambda total: total.llm_calls,
-    "UnpricedCalls": lambda total: total.unpriced_calls,
-}
-_TOTAL_AMOUNTS: dict[str, Callable[[TraceTotals], str]] = {
-    "CostUsd": lambda total: total.cost,
-    "ListCostUsd": lambda total: total.list_cost,
-    "EffectiveCostUsd": lambda total: total.effective_cost or total.cost,
-    "CacheSavingsUsd": lambda total: total.cache_savings,
-    "ErrorCostUsd": lambda total: total.error_cost,
-}
-_TALLIES: dict[str, Callable[[TraceTotals], Mapping[str, Tally]]] = {
-    "Model": lambda total: total.by_model,
-    "Agent": lambda total: total.by_agent,
-}
-
-
-def totals_block(totals: Sequence[TraceTotals]) -> Block:
-    """One row of `trace_totals_parts` per snapshot. Raises ValueError as `call_block` does."""
-    out = Block(len(totals))
-    for column, text in _TOTAL_TEXTS.items():
-        out.add(column, "String", native.texts([text(total) for total in totals]))
-    for column, number in _TOTAL_COUNTS.items():
-        out.add(column, "UInt64", native.unsigned([number(total) for total in totals]))
-    for column, amount in _TOTAL_AMOUNTS.items():
-        out.add(column, _MONEY, native.decimals(_known(amount(total)) for total in totals))
-    dimensions = [total.dimensions for total in totals]
-    out.add("Dimensions", "Map(String, String)", native.text_map(dimensions))
-    out.add("Arrived", _TIME, native.signed([total.arrived_ns for total in totals]))
-    out.add("Start", _TIME, native.signed([total.start_ns for total in totals]))
-    out.add("End", _TIME, native.signed([total.end_ns for total in totals]))
-    out.add("Usage", "Map(String, UInt64)", native.count_map([total.usage for total in totals]))
-    for prefix, tallies in _TALLIES.items():
-        _add_tallies(out, prefix, [tallies(total) for total in totals])
-    out.add("Flags", "Array(String)", native.array([total.flags for total in totals]))
-    return out
-
-
-def _add_tallies(out: Block, prefix: str, groups: Sequence[Mapping[str, Tally]]) -> None:
-    """Cost, calls and usage by key as flat maps, which the view can sum."""
-    costs = [{key: _known(tally.cost) for key, tally in group.items()} for group in groups]
-    calls = [{key: tally.calls for key, tally in group.items()} for group in groups]
-    usages = [
-        {
-            f"{unit} {key}": number
-            for key, tally in group.items()
-            for unit, number in tally.usage.items()
-        }
-        for group in groups
-    ]
-    out.add(f"{prefix}CostUsd", f"Map(String, {_MONEY})", native.decimal_map(costs))
-    out.add(f"{prefix}Calls", "Map(String, UInt64)", native.count_map(calls))
-    out.add(f"{prefix}Usage", "Map(String, UInt64)", native.count_map(usages))
+    out.add("Lines.UsdPerUnit", f"Array({MONEY})", ends + prices)
+    sums = native.decimals(known(line.usd) for line in lines)
+    out.add("Lines.Usd", f"Array({MONEY})", ends + sums)
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -217,6 +144,6 @@ def _attos(text: str) -> int | None:
     return int(text) if text else None
 
 
-def _known(text: str) -> int:
+def known(text: str) -> int:
     """Amounts that a record always states; "" would be a fault of its maker, worth 0."""
     return int(text) if text else 0

@@ -1,5 +1,7 @@
 -- Cumulative snapshots of a trace, one row per (trace, writer, generation); a higher Version replaces.
 -- The sort key is immutable per row key: Arrived is when the generation's first span arrived.
+-- SettledVersions is not 0 in the rows of a finisher: see 021. FacetCostUsd is keyed by facet and value with a
+-- space between them. Transactions and Branches (inner spans) are kept for 30 days, the row for 365.
 -- ModelUsage is keyed by unit and model with a space between them (a unit holds no space).
 CREATE TABLE IF NOT EXISTS trace_totals_parts
 (
@@ -35,7 +37,38 @@ CREATE TABLE IF NOT EXISTS trace_totals_parts
     AgentCostUsd Map(LowCardinality(String), Decimal(38, 18)),
     AgentCalls Map(LowCardinality(String), UInt64),
     AgentUsage Map(String, UInt64),
-    Flags Array(LowCardinality(String))
+    Flags Array(LowCardinality(String)),
+    Retries UInt64,
+    RetryCostUsd Decimal(38, 18),
+    SettledVersions UInt64,
+    AgentInclusiveCostUsd Map(LowCardinality(String), Decimal(38, 18)),
+    AgentInclusiveCalls Map(LowCardinality(String), UInt64),
+    FacetCostUsd Map(String, Decimal(38, 18)),
+    FacetCalls Map(String, UInt64),
+    `Transactions.SpanId` Array(String) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Transactions.ServiceName` Array(LowCardinality(String)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Transactions.Name` Array(LowCardinality(String)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Transactions.Start` Array(DateTime64(9)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Transactions.End` Array(DateTime64(9)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Transactions.LlmCalls` Array(UInt64) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Transactions.UnpricedCalls` Array(UInt64) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Transactions.CostUsd` Array(Decimal(38, 18)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Transactions.ListCostUsd` Array(Decimal(38, 18)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Transactions.EffectiveCostUsd` Array(Decimal(38, 18)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Transactions.CacheSavingsUsd` Array(Decimal(38, 18)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Transactions.ErrorCostUsd` Array(Decimal(38, 18)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Transactions.Usage` Array(Map(String, UInt64)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Branches.SpanId` Array(String) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Branches.ParentSpanId` Array(String) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Branches.Name` Array(LowCardinality(String)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Branches.Agent` Array(LowCardinality(String)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Branches.Depth` Array(UInt64) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Branches.Preorder` Array(UInt64) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Branches.LlmCalls` Array(UInt64) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Branches.InputTokens` Array(UInt64) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Branches.OutputTokens` Array(UInt64) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Branches.OwnCostUsd` Array(Decimal(38, 18)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY,
+    `Branches.CostUsd` Array(Decimal(38, 18)) CODEC(ZSTD(1)) TTL toDateTime(Arrived) + INTERVAL 30 DAY
 )
 ENGINE = ReplacingMergeTree(Version)
 PARTITION BY toYYYYMM(Arrived)

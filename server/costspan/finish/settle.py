@@ -1,0 +1,142 @@
+"""Totals of traces that several writers saw parts of, made anew from all that is stored of them.
+
+No writer saw the whole trace, so none could tell a wrapper in one process from the calls below it
+in another. The row that is written here stands until a part of the trace gets a newer version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import Any, NamedTuple, Protocol
+
+from costspan.exporter.clickhouse import rows
+from costspan.exporter.clickhouse.fit import fit_calls, fit_totals
+from costspan.exporter.clickhouse.inserts import Insert
+from costspan.exporter.clickhouse.totals import totals_block
+from costspan.finish.reading import StoredTrace, attos, read_trace
+from costspan.ledger.rollup import Rollup
+from costspan.ledger.snapshot import Stamp, totals
+from costspan.model import ALREADY_METERED, LlmCall, TraceTotals
+from costspan.wire.native import Block
+
+WRITER = "finisher"
+FINISHED = "finished"  # the reason of its rows
+_MOST_TRACES = 10_000  # of one run; the next one finds the others
+
+# Of several parts: of a single one, its writer saw all that there is. A span that went to two writers
+# is a row once, and in the total twice.
+_CANDIDATES = """
+SELECT t.TraceId, t.LlmCalls, t.CostUsd, p.Versions, toUnixTimestamp64Nano(t.Arrived), p.Spans,
+       p.Calls
+FROM trace_totals AS t
+INNER JOIN (SELECT TraceId, sum(Version) AS Versions, max(End) AS Last, max(Spans) AS Spans,
+                   max(LlmCalls) AS Calls
+            FROM trace_totals_parts FINAL WHERE SettledVersions = 0
+            GROUP BY TraceId) AS p ON p.TraceId = t.TraceId
+WHERE t.Parts > 1 AND t.Arrived > now() - toIntervalSecond({since:UInt64})
+  AND p.Last < now() - toIntervalSecond({quiet:UInt64})
+ORDER BY t.Arrived, t.TraceId LIMIT {most:UInt64}"""
+
+
+class Store(Protocol):
+    """What is needed of a connection."""
+
+    def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]: ...
+    def insert(self, insert: Insert) -> None: ...
+
+
+class Candidate(NamedTuple):
+    """A trace that may be told wrong, and as what. Money in attos."""
+
+    trace_id: bytes
+    calls: int
+    cost: int
+    versions: int  # of its parts, added up
+    arrived_ns: int
+    spans_of_one: int  # the most that one part counts: there are at least as many
+    calls_of_one: int
+
+
+class Settled(NamedTuple):
+    """What became of one trace. Money in attos."""
+
+    trace_id: bytes
+    calls_before: int
+    calls: int
+    cost_before: int
+    cost: int
+    corrected: int  # rows of calls that say something else now
+    skipped: str = ""  # why nothing was written
+
+
+def candidates(store: Store, *, since: int, quiet: int) -> list[Candidate]:
+    """Traces that arrived in the last `since` seconds and have been quiet for `quiet` seconds."""
+    found = store.rows(_CANDIDATES, since=since, quiet=quiet, most=_MOST_TRACES)
+    return [
+        Candidate(bytes.fromhex(trace_id), calls, int(attos(cost)), *rest)
+        for trace_id, calls, cost, *rest in found
+    ]
+
+
+def settle(store: Store, one: Candidate, *, write: bool = True) -> Settled:
+    """Roll the trace up over everything that is stored of it, and write what differs."""
+    trace = read_trace(store, one.trace_id)
+    rolled = trace.rollup()
+    before = (one.trace_id, one.calls, rolled.total.calls, one.cost, rolled.total.cost)
+    if len(trace.spans) < one.spans_of_one or rolled.total.calls < one.calls_of_one:
+        return Settled(*before, 0, skipped="the store has less of it than one writer saw")
+    corrections = list(_corrections(rolled))
+    if write:
+        if corrections:
+            fitted, _ = fit_calls(corrections)
+            _insert(store, "llm_calls", rows.call_block(fitted), one)
+        fitted_totals, _ = fit_totals([_row(one, trace, rolled)])
+        _insert(store, "trace_totals_parts", totals_block(fitted_totals), one)
+    return Settled(*before, len(corrections))
+
+
+def settle_all(
+    store: Store, *, since: int, quiet: int, write: bool, tell: Callable[[Settled], None]
+) -> int:
+    """Every candidate, one after the other. Return how many were looked at."""
+    found = candidates(store, since=since, quiet=quiet)
+    for one in found:
+        tell(settle(store, one, write=write))
+    return len(found)
+
+
+def _row(one: Candidate, trace: StoredTrace, rolled: Rollup) -> TraceTotals:
+    """The store knows the name of every span; a ledger only those that carry a record."""
+    grade = "verified" if rolled.whole else "quiet"
+    stamp = Stamp(one.trace_id, WRITER, 0, one.versions, FINISHED, grade, one.arrived_ns)
+    row = totals(rolled, stamp)
+    row.settles = one.versions
+    root = rolled.forest.root
+    if root is not None and root.span_id in trace.spans:
+        row.root_name = trace.spans[root.span_id].name
+        row.service = trace.spans[root.span_id].service
+    for each in row.transactions:
+        if each.span_id in trace.spans:
+            each.name = trace.spans[each.span_id].name
+            each.service = trace.spans[each.span_id].service
+    for branch in row.branches:
+        if branch.span_id in trace.spans:
+            branch.name = trace.spans[branch.span_id].name
+    return row
+
+
+def _corrections(rolled: Rollup) -> Iterator[LlmCall]:
+    """Rows of calls that were decided by a part of the trace, one version further."""
+    for held in rolled.decisions.values():
+        call = held.call
+        said = (call.billed, call.billed_reason, call.identity)
+        if held.reason != ALREADY_METERED and said != (held.billed, held.reason, held.identity):
+            yield held.corrected(call.version + 1)
+
+
+def _insert(store: Store, table: str, block: Block, one: Candidate) -> None:
+    """The token is of these very rows: an insert that is tried again writes once."""
+    body = block.encode()
+    token = f"{WRITER}:{one.trace_id.hex()}:{one.versions}:{sha256(body).hexdigest()[:32]}"
+    store.insert(Insert(table, block.columns, block.rows, body, "Native", token))

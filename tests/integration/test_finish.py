@@ -1,0 +1,151 @@
+"""A trace whose spans went through two sidecars: its parts are wrong, the store knows better."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from costspan.cli.commands import main
+from costspan.exporter.clickhouse.exporter import ClickHouse
+from costspan.ledger.ledger import LedgerSettings, TraceLedger
+from costspan.model import (
+    AGGREGATE,
+    CALL_ROWS,
+    OWN,
+    TRACE_TOTALS,
+    Charge,
+    Frame,
+    LlmCall,
+    encode_calls,
+    encode_totals,
+)
+from costspan.telemetry import Telemetry
+from costspan.testing import request, span
+from costspan.wire import heads
+from integration.running_store import RunningStore, spans_frame
+from records import NOW, SECOND, call
+
+TRACE = b"\x01" * 16
+ROOT, AGENT, CALL, SHARED = (bytes([number]) * 8 for number in (0xA0, 0xA1, 0x02, 0xB0))
+HOUR_AGO = NOW - 3600 * SECOND
+
+
+def spans(*ids: tuple[bytes, bytes]) -> bytes:
+    return request(
+        *(
+            span(trace_id=TRACE, span_id=one, parent_span_id=parent, name=f"s{one[0]:x}",
+                 start_ns=HOUR_AGO, end_ns=HOUR_AGO + SECOND)
+            for one, parent in ids
+        )
+    )  # fmt: skip
+
+
+class Sidecar:
+    """A ledger and its destination: what it saw, it writes."""
+
+    def __init__(self, name: str, destination: ClickHouse) -> None:
+        self._ledger = TraceLedger(LedgerSettings(), name, Telemetry())
+        self._destination = destination
+        self._seq = 0
+
+    def see(self, body: bytes, calls: list[LlmCall], items: int) -> None:
+        self._seq += 1
+        frame = spans_frame(body, seq=self._seq, calls=calls, items=items)
+        self._destination.deliver([frame])
+        self._ledger.add(frame, heads(body), 0)
+
+    def close(self) -> None:
+        for closing in self._ledger.shutdown(10**12):
+            body = encode_totals([closing.totals])
+            self._destination.deliver([Frame(98, NOW, TRACE_TOTALS, OWN, (), body, b"", 1)])
+            if closing.corrections:
+                body = encode_calls(closing.corrections)
+                self._destination.deliver([Frame(99, NOW, CALL_ROWS, OWN, (), body, b"", 1)])
+
+
+def made(span_id: bytes, parent: bytes, **changes: Any) -> LlmCall:
+    return call(
+        span_id=span_id, parent_span_id=parent, start_ns=HOUR_AGO, end_ns=HOUR_AGO + SECOND,
+        response_id="", **changes,
+    )  # fmt: skip
+
+
+def totals(client: Client) -> list[tuple[Any, ...]]:
+    asked = "SELECT LlmCalls, CostUsd, RootName, Parts FROM trace_totals"
+    return [tuple(row) for row in client.query(asked).result_rows]
+
+
+def split_trace(destination: ClickHouse) -> None:
+    """An agent in one process repeats what its call in another one used; one span went to both."""
+    repeated = made(
+        AGENT, ROOT, role=AGGREGATE, operation="invoke_agent",
+        charge=Charge("priced", "", "3500000000000000", "3500000000000000"),
+    )  # fmt: skip
+    both = made(SHARED, ROOT, usage={"input": 7})
+    one, other = Sidecar("one", destination), Sidecar("other", destination)
+    one.see(spans((ROOT, b""), (AGENT, ROOT), (SHARED, ROOT)), [repeated, both], 3)
+    other.see(spans((CALL, AGENT), (SHARED, ROOT)), [made(CALL, AGENT), both], 2)
+    one.close()
+    other.close()
+
+
+def test_what_two_sidecars_counted_twice_is_settled_from_the_store(
+    destination: ClickHouse, store: RunningStore, database: str, client: Client
+) -> None:
+    """The agent's fallback is withdrawn, the span that both saw counts once."""
+    split_trace(destination)
+    cent = Decimal("0.0035")
+    assert totals(client) == [(4, 4 * cent, "", 2)]
+    command = ["finish", "--dsn", store.dsn_of(database)]
+    assert main(command) == 0
+    assert totals(client) == [(2, 2 * cent, "sa0", 1)]
+    billed = "SELECT SpanId, Billed FROM llm_calls_latest ORDER BY SpanId"
+    assert [tuple(row) for row in client.query(billed).result_rows] == [
+        (CALL.hex(), True), (AGENT.hex(), False), (SHARED.hex(), True),
+    ]  # fmt: skip
+    named = client.query("SELECT Name, CostUsd FROM transaction_totals").result_rows
+    assert [tuple(row) for row in named] == [("sa0", 2 * cent)]
+
+
+def test_a_settled_trace_is_left_alone_until_a_part_changes(
+    destination: ClickHouse,
+    store: RunningStore,
+    database: str,
+    client: Client,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    split_trace(destination)
+    command = ["finish", "--dsn", store.dsn_of(database), "--json"]
+    assert main([*command, "--dry-run"]) == 0
+    (told,) = capsys.readouterr().out.splitlines()
+    assert json.loads(told)["llm_calls"] == 2
+    assert totals(client)[0][0] == 4
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main(command) == 0
+    assert capsys.readouterr().out == ""
+    third = Sidecar("third", destination)
+    third.see(spans((b"\xc0" * 8, ROOT)), [made(b"\xc0" * 8, ROOT, usage={"input": 3})], 1)
+    third.close()
+    assert totals(client)[0][0] == 5
+    assert main(command) == 0
+    assert totals(client)[0][0] == 3
+
+
+def test_a_trace_of_which_the_store_lost_spans_is_left_as_it_is(
+    destination: ClickHouse,
+    store: RunningStore,
+    database: str,
+    client: Client,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Spans live shorter than totals: less than one writer saw is no better knowledge."""
+    split_trace(destination)
+    client.command(f"TRUNCATE TABLE {database}.otel_traces")
+    assert main(["finish", "--dsn", store.dsn_of(database)]) == 0
+    assert "left as it is" in capsys.readouterr().out
+    assert totals(client)[0][0] == 4

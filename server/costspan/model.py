@@ -166,6 +166,8 @@ class LlmCall(msgspec.Struct, array_like=True, gc=False):
     cumulative: bool = False  # its emitter adds up: the usage contains that of earlier spans
     dropped: int = 0  # attributes of the span that its SDK had no room for
     cut: tuple[str, ...] = ()  # attributes whose JSON ends in the middle
+    transaction: bytes = b""  # id of the entry span above it; b"" = not known when it was written
+    root: bytes = b""  # id of the span without a parent above it, likewise
 
 
 _CALLS_FORMAT = (

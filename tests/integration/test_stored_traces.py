@@ -50,6 +50,10 @@ def test_a_record_comes_back_as_it_was_written(
             showback_total="6",
         ),
         version=9,
+        gateway="litellm",
+        cumulative=True,
+        transaction=AGENT,
+        root=PLAIN,
     )  # fmt: skip
     unknown = call(
         span_id=b"\x03" * 8, usage=None, charge=Charge("unpriced", "unknown_model"), billed=True

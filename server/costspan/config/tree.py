@@ -389,7 +389,9 @@ class Ttl(Section, frozen=True, kw_only=True):
     """How long rows are kept by their own time, 0 = for ever. Tables that exist are not altered."""
 
     traces: Annotated[Seconds, about("otel_traces and its lookup table.")] = 7 * 86_400.0
-    calls: Annotated[Seconds, about("llm_calls.")] = 30 * 86_400.0
+    calls: Annotated[
+        Seconds, about("llm_calls, and the transactions and inner spans of traces.")
+    ] = 30 * 86_400.0
     totals: Annotated[Seconds, about("trace_totals_parts.")] = 365 * 86_400.0
 
     @property

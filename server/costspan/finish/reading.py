@@ -40,7 +40,7 @@ SELECT SpanId, ParentSpanId, SpanName, SpanKind, toUnixTimestamp64Nano(Timestamp
        CostStatus, UnpricedReason, CostUsd, ListCostUsd, SavingsUsd, Lines.Unit, Lines.Quantity,
        Lines.UsdPerUnit, Lines.Usd, PriceRef, PricedModel, Modifiers, Assumed, EffectiveCostUsd,
        ShowbackCostUsd, ReportedCostUsd, ErrorType, MissingAttributes, InvalidUsage, Billed,
-       BilledReason, Version
+       BilledReason, Version, Gateway, Cumulative, TransactionSpanId, RootSpanId
 FROM llm_calls_latest WHERE TraceId = {id:String} ORDER BY Timestamp, SpanId"""
 
 
@@ -139,16 +139,20 @@ def _hit(trace_id: bytes, row: Sequence[Any]) -> Hit:
 def _call(trace_id: bytes, row: Sequence[Any]) -> LlmCall:
     span_id, parent_id, name, kind, start, end, code = row[:7]
     known, usage, cache_status, context = row[19:23]
-    reported, error_type, missing, invalid, billed, reason, version = row[45:]
+    reported, error_type, missing, invalid, billed, reason, version = row[45:52]
+    gateway, cumulative, transaction, root = row[52:]
     fields: list[Any] = [
         *(0, trace_id, bytes.fromhex(span_id), bytes.fromhex(parent_id), name),
         *(_KINDS.get(kind, 0), start, end, _CODES.get(code, 0)),
         *row[7:19],  # scope_name to role
         {unit: count for unit, count in usage.items() if count} if known else None,
         *(cache_status, context, Identity(*row[23:30]), _charge(row[30:45])),
-        *(attos(reported), error_type, tuple(missing), invalid, billed, reason, version),
+        *(attos(reported), error_type, tuple(missing), invalid, billed, reason, version, gateway),
     ]
-    return LlmCall(*fields)
+    call = LlmCall(*fields)
+    call.cumulative = cumulative
+    call.transaction, call.root = bytes.fromhex(transaction), bytes.fromhex(root)
+    return call
 
 
 def _charge(row: Sequence[Any]) -> Charge:

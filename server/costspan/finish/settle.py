@@ -24,8 +24,8 @@ WRITER = "finisher"
 FINISHED = "finished"  # the reason of its rows
 _MOST_TRACES = 10_000  # of one run; the next one finds the others
 
-# Of several parts: of a single one, its writer saw all that there is. A span that went to two writers
-# is a row once, and in the total twice.
+# Of several parts: of a single one its writer saw all that there is. A span that went to two
+# writers is a row once, and in the total twice.
 _CANDIDATES = """
 SELECT t.TraceId, t.LlmCalls, t.CostUsd, p.Versions, toUnixTimestamp64Nano(t.Arrived), p.Spans,
        p.Calls

@@ -42,6 +42,8 @@ class Decision(NamedTuple):
             billed_reason=self.reason,
             identity=self.identity,
             version=version,
+            transaction=self.transaction,
+            root=self.root if any(self.root) else b"",
         )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costspan.exporter.clickhouse.rows import call_block, stored
-from costspan.exporter.clickhouse.schema import TRACE_COLUMNS, migrations
+from costspan.exporter.clickhouse.schema import TRACE_COLUMNS, Ttl, migrations
 from costspan.exporter.clickhouse.totals import totals_block
 from costspan.model import WITNESS, Charge, Line
 from costspan.wire.block import block
@@ -96,3 +96,13 @@ def test_a_tally_is_three_flat_maps() -> None:
     assert columns["ModelCostUsd"] == [{"gpt-4o": 3500000000000000}]
     assert columns["AgentCalls"] == [{"planner": 2}]
     assert columns["ModelUsage"] == [{"input gpt-4o": 1000}]
+
+
+def test_detail_of_a_trace_is_kept_as_long_as_calls_and_its_total_as_totals() -> None:
+    """The lifetimes of a configuration take the place of those in the files."""
+    made = {m.name[4:]: m.sql for m in migrations(Ttl(calls=3600, totals=7200))}
+    table = made["trace_totals_parts"]
+    assert table.count("TTL toDateTime(Arrived) + INTERVAL 1 HOUR") == 24
+    assert "\nTTL toDateTime(Arrived) + INTERVAL 2 HOUR" in table
+    assert "DAY" not in made["trace_totals_parts_detail"]
+    assert "TTL" not in next(m.sql for m in migrations(Ttl(0, 0, 0)) if "parts" in m.name)

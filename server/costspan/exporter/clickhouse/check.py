@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from costspan.exporter.clickhouse.rows import call_block, totals_block
+from costspan.exporter.clickhouse.rows import call_block
 from costspan.exporter.clickhouse.schema import TRACE_COLUMNS, Database, Ttl, interval, migrations
+from costspan.exporter.clickhouse.totals import totals_block
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 WINDOW = 10_000  # blocks: docs/how-to/clickhouse.md says why

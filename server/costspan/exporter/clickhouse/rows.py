@@ -39,6 +39,9 @@ _TEXTS: dict[str, Callable[[LlmCall], str]] = {
     "RequestModel": lambda call: call.request_model,
     "ResponseModel": lambda call: call.response_model,
     "ResponseId": lambda call: call.response_id,
+    "TransactionSpanId": lambda call: call.transaction.hex(),
+    "RootSpanId": lambda call: call.root.hex(),
+    "Gateway": lambda call: call.gateway,
     "Agent": lambda call: call.identity.agent,
     "Workflow": lambda call: call.identity.workflow,
     "Tool": lambda call: call.identity.tool,
@@ -101,6 +104,7 @@ def call_block(calls: Sequence[LlmCall]) -> Block:
     for column, pairs in maps.items():
         out.add(column, "Map(String, String)", native.text_map(pairs))
     out.add("Billed", "Bool", native.bools(call.billed for call in calls))
+    out.add("Cumulative", "Bool", native.bools(call.cumulative for call in calls))
     out.add("Version", "UInt64", native.unsigned([call.version for call in calls]))
     return out
 

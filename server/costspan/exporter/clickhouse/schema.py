@@ -25,6 +25,7 @@ TRACE_COLUMNS = (
 NOTES = "costspan_schema"
 _HOUR, _DAY = 3600, 86_400
 _TTL = re.compile(r"\nTTL (.+) \+ INTERVAL \d+ DAY")
+_COLUMN_TTL = re.compile(r" TTL (toDateTime\(\w+\)) \+ INTERVAL \d+ DAY")
 
 
 class Database(Protocol):
@@ -84,8 +85,13 @@ def migrations(ttl: Ttl | None = None) -> list[Migration]:
 
 
 def _kept(sql: str, ttl: Ttl, table: str) -> str:
-    """The statement with the table's TTL in place of the one that the file states."""
+    """The statement with the TTLs in force in place of those that the file states.
+
+    A column with a lifetime of its own tells of single calls, and is kept as long as they are.
+    """
     seconds = ttl.of(table)
+    detail = f" TTL \\1 + {interval(ttl.calls)}" if ttl.calls else ""
+    sql = _COLUMN_TTL.sub(detail, sql)
     return _TTL.sub(rf"\nTTL \1 + {interval(seconds)}" if seconds else "", sql)
 
 

@@ -3,6 +3,8 @@
 -- a span that was sent twice is one row: read llm_calls_latest, or use FINAL. Token columns are disjoint; ReasoningTokens lies inside
 -- OutputTokens. CostUsd is NULL when it is unknown, never 0; only rows with Billed count in a sum.
 -- Identity and Dimensions: what the call says; Version > 1 also what it inherited from the spans above it.
+-- TransactionSpanId: the entry span above the call (see transaction_totals), RootSpanId: the root; '' = not known.
+-- Gateway: who answered from a cache of its own. Cumulative: the counts contain those of earlier spans.
 -- EffectiveCostUsd: the cost with commitments that were paid up front spread over their use.
 -- ShowbackCostUsd: what is charged on internally, NULL without a rule for it.
 CREATE TABLE IF NOT EXISTS llm_calls
@@ -29,6 +31,9 @@ CREATE TABLE IF NOT EXISTS llm_calls
     RequestModel LowCardinality(String) CODEC(ZSTD(1)),
     ResponseModel LowCardinality(String) CODEC(ZSTD(1)),
     ResponseId String CODEC(ZSTD(1)),
+    TransactionSpanId String CODEC(ZSTD(1)),
+    RootSpanId String CODEC(ZSTD(1)),
+    Gateway LowCardinality(String) CODEC(ZSTD(1)),
     Agent LowCardinality(String) CODEC(ZSTD(1)),
     Workflow LowCardinality(String) CODEC(ZSTD(1)),
     Tool LowCardinality(String) CODEC(ZSTD(1)),
@@ -67,6 +72,7 @@ CREATE TABLE IF NOT EXISTS llm_calls
         Usd Decimal(38, 18)
     ) CODEC(ZSTD(1)),
     Billed Bool,
+    Cumulative Bool,
     BilledReason LowCardinality(String) CODEC(ZSTD(1)),
     MissingAttributes Array(LowCardinality(String)) CODEC(ZSTD(1)),
     Version UInt64 CODEC(T64, ZSTD(1)),

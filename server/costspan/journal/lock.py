@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from costspan.errors import StartError
@@ -27,8 +28,9 @@ class DirectoryLock:
             os.close(self._fd)
             who = f"process {holder}" if holder.isdigit() else "another process"
             raise StartError(f"the journal in {directory} is in use by {who}") from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+        with suppress(OSError):  # a full disk: only the sentence above needs it
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
 
     def release(self) -> None:
         """Let the next one in. Calling it again does nothing."""

@@ -6,16 +6,18 @@ starts over at the oldest frame, the second sees only what arrives from now on.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-from costspan.journal.segment import FORMAT, NewerFormat, sync_directory
+from costspan.journal.segment import FORMAT, NO_SPACE, NewerFormat, sync_directory
 
 _NAME = "journal.json"
 _MODE = 0o600
+_log = logging.getLogger(__name__)
 
 
 class Register(msgspec.Struct, frozen=True):
@@ -50,17 +52,32 @@ def load(directory: Path) -> Register | None:
 
 
 def save(directory: Path, register: Register) -> None:
-    """Replace the file at once, and durably. Raises OSError."""
+    """Replace the file at once, and durably. Raises OSError, but not for want of space.
+
+    A full disk may be full of what is in this journal: it has to start to be emptied. Without the
+    file its segments say whose they are, and every reader starts over at the oldest frame.
+    """
     path = directory / _NAME
     temporary = path.with_suffix(".tmp")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
     try:
-        os.write(fd, msgspec.json.encode(register) + b"\n")
+        _write(temporary, msgspec.json.encode(register) + b"\n")
+    except OSError as fault:
+        if fault.errno not in NO_SPACE:
+            raise
+        _log.warning("%s can't be written: %s", path, fault.strerror)
+        temporary.unlink(missing_ok=True)
+        return
+    temporary.rename(path)
+    sync_directory(directory)
+
+
+def _write(path: Path, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
+    try:
+        os.write(fd, data)
         os.fsync(fd)
     finally:
         os.close(fd)
-    temporary.rename(path)
-    sync_directory(directory)
 
 
 def with_readers(register: Register, names: Iterable[str]) -> Register:

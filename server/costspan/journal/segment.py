@@ -8,6 +8,7 @@ The first 16 bytes keep this meaning in every format, so that a newer one is tol
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import struct
@@ -29,6 +30,7 @@ _INNER = struct.Struct("<16sQII")
 HEADER_SIZE = _OUTER.size + _INNER.size
 _MODE = 0o600  # bodies hold prompts
 _WINDOW = 1 << 20  # bytes read at once
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LONGEST_HEAD = record.FIXED_SIZE + record.MAX_SIGNAL
 _MOST_PARTS = 512  # of one writev; IOV_MAX is 1024 on Linux and at least 16 elsewhere
 

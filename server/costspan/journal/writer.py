@@ -9,7 +9,6 @@ the file is cut there and closed, because fdatasync reports a lost page once and
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import time
@@ -21,13 +20,12 @@ from typing import NamedTuple
 from costspan.errors import Unwritable
 from costspan.journal import record
 from costspan.journal.record import Payload
-from costspan.journal.segment import Segment, SegmentFile, sync_directory
+from costspan.journal.segment import NO_SPACE, Segment, SegmentFile, sync_directory
 from costspan.model import Frame
 from costspan.telemetry import Telemetry
 
 GROUP, INTERVAL, OFF = "group", "interval", "off"
 _RETRY_AFTER = 5.0  # seconds; at most half of the 10 s that SDK exporters try for
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _log = logging.getLogger(__name__)
 
 
@@ -230,7 +228,7 @@ class Writer:
 
     def _failed(self, error: OSError, file: SegmentFile | None) -> Unwritable:
         """Forget what is written to the file and not published, and close it for good."""
-        reason = "no_space" if error.errno in _NO_SPACE else "io"
+        reason = "no_space" if error.errno in NO_SPACE else "io"
         text = f"the journal in {self._directory} can't be written: {error.strerror or error}"
         if not self.fault:
             _log.error("%s; clients are asked to come back", text)

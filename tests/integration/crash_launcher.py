@@ -1,8 +1,9 @@
 """costspan as it ships, which kills itself at the k-th passage of a point: a script, run by a test.
 
 COSTSPAN_CRASH is `point:k`. COSTSPAN_MUTATION breaks a promise on purpose, to see that the checks
-of the crash rounds notice. The product has no hooks for this: functions are wrapped from outside,
-and a name that is no longer there ends it loudly.
+of the crash rounds notice. COSTSPAN_CLOCK_STEP: each SIGUSR1 sets the wall clock by so many
+seconds, as this process sees it. The product has no hooks for this: functions are wrapped from
+outside, and a name that is no longer there ends it loudly.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 CRASH, MUTATION = "COSTSPAN_CRASH", "COSTSPAN_MUTATION"
+CLOCK_STEP = "COSTSPAN_CLOCK_STEP"
 BEFORE, AFTER, HALFWAY = "before", "after", "halfway"
 _LATE = 0.3  # seconds
 
@@ -139,10 +141,27 @@ MUTATIONS: dict[str, tuple[str, Callable[[Callable[..., Any]], Callable[..., Any
 }
 
 
+def step_clock(seconds: float) -> None:
+    """Set `SystemClock` by this at every SIGUSR1; the monotonic clock goes on."""
+    steps = 0
+
+    def on_signal(_number: int, _frame: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    def make(original: Callable[[Any], int]) -> Callable[[Any], int]:
+        return lambda clock: original(clock) + round(steps * seconds * 1e9)
+
+    signal.signal(signal.SIGUSR1, on_signal)
+    _replace("costspan.clock:SystemClock.now", make)
+
+
 def main() -> None:
     """`costspan run` with what the environment asks for."""
     if mutation := os.environ.get(MUTATION):
         _replace(*MUTATIONS[mutation])
+    if seconds := os.environ.get(CLOCK_STEP):
+        step_clock(float(seconds))
     if crash := os.environ.get(CRASH):
         point, _, passages = crash.partition(":")
         arm(POINTS[point], int(passages))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,56 +14,21 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from costspan.demo.line import Line, Ports, Section, configuration, free_ports
-from costspan.errors import StartError
+from costspan.demo.line import configuration, free_ports
 from integration.accounting import Account, accounts, at_rest
 from integration.both_ends import Arrivals, Stored, Totals
-from integration.crash_launcher import CRASH, MUTATION, POINTS
+from integration.crash_launcher import MUTATION, POINTS
+from integration.crash_line import CrashLine
 from integration.lines import eventually, otlp
 from integration.otlp_sink import OtlpSink
 from integration.running_store import RunningStore
 from integration.steady_load import SPANS, Books, SteadyLoad
 
 PER_TRACE = 3  # requests
-_LAUNCHER = Path(__file__).with_name("crash_launcher.py")
 _AT_START = frozenset({"in recovery"})  # passed once
 _RARE = frozenset({"new segment"})
 _PATIENCE = 30.0  # seconds until a point is passed so often
 _RETRY = {"initial_interval": "50ms", "max_interval": "200ms"}
-
-
-class CrashLine(Line):
-    """A line that is started by the launcher."""
-
-    def __init__(self, config: Section, ports: Ports, log: Path, mutation: str = "") -> None:
-        super().__init__(config, ports, log)
-        self._command[1:3] = [str(_LAUNCHER)]  # in place of `-m costspan`
-        self._environment[MUTATION] = mutation
-
-    def start_to_die(self, point: str, passages: int) -> float:
-        """Start; return the seconds until it was ready. It may have died before: then NaN."""
-        self._environment[CRASH] = f"{point}:{passages}"
-        try:
-            return self.start_timed()
-        except StartError:
-            if self.ended(within=5) != -signal.SIGKILL:
-                raise
-            return float("nan")
-
-    def kill(self) -> None:
-        """End what may still run."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-    def start_to_live(self) -> float:
-        self._environment[CRASH] = ""
-        return self.start_timed()
-
-    def start_timed(self) -> float:
-        began = time.monotonic()
-        self.start()
-        return time.monotonic() - began
 
 
 class Round(NamedTuple):
@@ -168,7 +132,7 @@ def crashing(
         journal = {"directory": str(directory / "journal"), "segment_size": "1MiB"}
         totals = {"trace_totals": {"root_grace": "1s", "quiet": "1s", "idle": "3s"}}
         config = configuration(ports, ends, processors=totals, journal=journal)
-        line = CrashLine(config, ports, directory / "costspan.log", mutation)
+        line = CrashLine(config, ports, directory / "costspan.log", {MUTATION: mutation})
         try:
             yield Rounds(line, load, sink, Stored(store.client(name)))
         finally:

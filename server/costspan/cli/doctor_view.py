@@ -117,7 +117,10 @@ def _verdict(report: Report) -> Text:
     found = [each for service in report.services for each in service.findings]
     counts = {each: sum(f.severity is each for f in found) for each in Severity}
     if not report.services:
-        return Text(f"No model calls in {report.source}.")
+        return Text(
+            f"No span in {report.source} tells of a model call. Which libraries' spans do:"
+            " docs/reference/libraries.md."
+        )
     line = "Findings: " + ", ".join(f"{counts[each]} {each.value}" for each in Severity) + "."
     style = _STYLE[Severity.ACCURACY] if counts[Severity.ACCURACY] else "green"
     part = ""

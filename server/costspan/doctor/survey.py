@@ -33,7 +33,7 @@ _MAX_SIGNALS = 500
 _EXAMPLES = 3
 _TEXT = 200  # characters of a name
 _FEW = 8  # unknown attributes of one kind
-_FIRST, _PART = 256, 16  # traces of a service: all of the first, then one in so many
+_FIRST, _PART = 256, 16  # traces of a service, bodies: the first, then one in so many
 _MOST_CALLS = 1000  # of one trace: a long one must not hold up the others
 _ERROR = 2  # Status.code
 _UNPRICED = "unpriced"
@@ -77,7 +77,7 @@ class Survey:
         self._kinds: dict[Kind, _Seen] = {}
         self._services: dict[str, ServiceSighting] = {}
         self._signals: dict[tuple[str, str, str], SignalSighting] = {}
-        self._bodies = 0  # of metrics and logs that count tokens
+        self._bodies = 0  # of metrics and logs
         self._likenesses = Likenesses()
         self._forgotten = 0
         self._lock = threading.Lock()
@@ -94,13 +94,16 @@ class Survey:
             _log.exception("a trace could not be surveyed")
 
     def note(self, signal: str, body: bytes) -> None:
-        """Look for counts of tokens in a request of metrics or logs. Never raises."""
-        if not any(marker in body for marker in _TELLING):
-            return
+        """Look for counts of tokens in a request of metrics or logs. Never raises.
+
+        Of a running sidecar only a part is searched: megabytes of logs are not free.
+        """
         with self._lock:
             self._bodies += 1
             if not self._complete and self._bodies > _FIRST and self._bodies % _PART:
                 return
+        if not any(marker in body for marker in _TELLING):
+            return
         try:
             found = told(signal, body, _TELLING)
         except Exception:  # noqa: BLE001  (as above)

@@ -217,6 +217,28 @@ def test_usage_that_no_span_tells_of_is_found(signal: tuple[str, bytes], finding
     assert finding not in found(signals=[(METRICS, metrics("http.client.duration"))])
 
 
+def test_json_that_was_cut_is_named() -> None:
+    usage = "{'completion_tokens': 200, 'prompt_tokens_details': {'cach"
+    cut = found(sent({**CHAT, DETAILS: usage}, scope=("litellm", "")))[Finding.TRUNCATED]
+
+    assert cut.subjects == (DETAILS,)
+    assert "1 of 1 spans lost" in cut.sentence
+
+
+def test_what_was_seen_before_is_left_out() -> None:
+    """A setting was changed, and the old findings say nothing of it."""
+    survey = Survey(complete=True)
+    late: dict[str, Any] = {"start_ns": START + 50 * SECOND, "end_ns": START + 60 * SECOND}
+    requests = [sent(NO_TOKENS), sent(CHAT, 2, trace=2, **late)]
+    priced = price_requests([("test", each) for each in requests], small_pricer())
+    for trace_id, rolled in priced.traces.items():
+        survey.take(trace_id, rolled)
+    snapshot = survey.snapshot()
+
+    assert examine(snapshot, "").accuracy_findings == 1
+    assert examine(snapshot, "", START + 30 * SECOND).accuracy_findings == 0
+
+
 def test_every_finding_has_a_case() -> None:
     tested = {*CASES, Finding.RUNNING_SUMS, Finding.ONLY_METRICS, Finding.ONLY_LOGS}
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 
 from costspan.doctor.snapshot import Snapshot, decode, encode
 from costspan.doctor.survey import MAX_KINDS, Survey
@@ -94,6 +97,19 @@ def test_a_body_that_is_no_otlp_is_no_fault() -> None:
     survey.note(METRICS, b"\xff gen_ai.usage. \xff")
 
     assert survey.snapshot().signals == []
+
+
+def test_of_many_bodies_a_part_is_searched() -> None:
+    """256, then one in 16: logs come by the megabyte."""
+    message = ExportMetricsServiceRequest()
+    message.resource_metrics.add().scope_metrics.add().metrics.add(name="gen_ai.client.token.usage")
+    body = message.SerializeToString()
+    survey = Survey()
+    for _ in range(256 + 160):
+        survey.note(METRICS, body)
+    (told,) = survey.snapshot().signals
+
+    assert told.items == 266
 
 
 def test_a_snapshot_survives_its_json() -> None:

@@ -27,6 +27,7 @@ OPENTELEMETRY = (
                 Finding.UNPRICED,
                 "On Azure the request's model is the name of a deployment.",
                 "an alias of the deployment in a rate card",
+                providers=("azure.ai.openai",),
             ),
         ),
         evidence=(

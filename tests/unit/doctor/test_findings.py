@@ -257,6 +257,14 @@ def test_a_library_s_own_setting_goes_before_general_advice() -> None:
     assert unknown.fix
 
 
+def test_a_setting_for_one_provider_is_no_advice_for_another() -> None:
+    """An unknown model of OpenAI's is no deployment of Azure's."""
+    azure = {**UNKNOWN_MODEL, "gen_ai.provider.name": "azure.ai.openai"}
+
+    assert "deployment" in found(sent(azure))[Finding.UNPRICED].fix
+    assert "deployment" not in found(sent(UNKNOWN_MODEL))[Finding.UNPRICED].fix
+
+
 def test_a_gap_of_one_provider_is_no_matter_of_another() -> None:
     claude = {**CHAT, "gen_ai.provider.name": "anthropic", "gen_ai.response.model": ""}
     langchain = ("opentelemetry.instrumentation.langchain", "0.62.4")

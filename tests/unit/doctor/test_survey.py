@@ -38,14 +38,14 @@ def test_a_busy_service_is_looked_at_in_part_and_a_rare_one_whole() -> None:
     """256 traces, then one in 16."""
     survey = Survey()
     busy, rare = (rolled(span(1, call=record(service=name))) for name in ("busy", "rare"))
-    for _ in range(256 + 160):
+    for _ in range(256 + 320):
         survey.take(b"t", busy)
     survey.take(b"t", rare)
     by_name = {each.service: each for each in survey.snapshot().services}
 
-    assert (by_name["busy"].traces, by_name["busy"].looked_at) == (416, 266)
+    assert (by_name["busy"].traces, by_name["busy"].looked_at) == (576, 276)
     assert (by_name["rare"].traces, by_name["rare"].looked_at) == (1, 1)
-    assert seen(survey) == 267
+    assert seen(survey) == 277
 
 
 def test_files_are_looked_at_whole() -> None:

@@ -29,10 +29,28 @@ def fit_calls(calls: Sequence[LlmCall]) -> tuple[list[LlmCall], Counter[str]]:
     reasons: Counter[str] = Counter()
     fitted = []
     for call in calls:
-        found = list(_faults_of_call(call))
+        found = [] if _sound(call) else list(_faults_of_call(call))
         reasons.update(found)
         fitted.append(_fit_call(call, found) if found else call)
     return fitted, reasons
+
+
+def _sound(call: LlmCall) -> bool:
+    """Whether nothing of it can be out of range: nearly always so, and asked of every call."""
+    charge = call.charge
+    for line in charge.lines:
+        if len(line.usd) > _DIGITS or len(line.usd_per_unit) > _DIGITS:
+            return False
+        if not 0 <= line.quantity <= MAX_COUNT:
+            return False
+    for number in (call.usage or {}).values():
+        if not 0 <= number <= MAX_COUNT:
+            return False
+    amounts = (
+        *(charge.total, charge.list_total, charge.savings),
+        *(charge.effective_total, charge.showback_total, call.reported_cost),
+    )
+    return call.start_ns <= call.end_ns <= LAST_INSTANT and max(map(len, amounts)) <= _DIGITS
 
 
 def _faults_of_call(call: LlmCall) -> Iterator[str]:

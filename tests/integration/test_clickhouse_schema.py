@@ -282,11 +282,15 @@ def test_a_missing_column_has_its_alter(
     run(capsys, "apply", config)
     for column in ("StatusMessage", "`Links.TraceState`"):
         made.command(f"ALTER TABLE otel_traces DROP COLUMN {column}")
+    for column in ("Flags", "`Transactions.Usage`"):
+        made.command(f"ALTER TABLE trace_totals_parts DROP COLUMN {column}")
     code, text = run(capsys, "diff", config)
     run(capsys, "apply", config, "--yes")
 
     assert code == 5
     assert "ADD COLUMN `StatusMessage` String, ADD COLUMN `Links.TraceState` Array(String);" in text
+    assert "ADD COLUMN `Transactions.Usage` Array(Map(String, UInt64))" in text
+    assert "ADD COLUMN `Flags` Array(LowCardinality(String))" in text
     assert run(capsys, "diff", config) == (0, "")
 
 

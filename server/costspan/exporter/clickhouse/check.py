@@ -149,14 +149,23 @@ def _missing_columns(tables: Tables) -> Iterator[Finding]:
 
 
 def _type(table: str, column: str) -> str:
-    """The type as our own statement has it; a part of a Nested is an array."""
+    """The type as our own statements have it; a part of a Nested is an array."""
+    for migration in migrations():
+        added = re.search(rf"ADD COLUMN IF NOT EXISTS `?{re.escape(column)}`? (.+)", migration.sql)
+        if added:
+            return _bare(added[1])
     sql = _create(table)
     outer, _, inner = column.rpartition(".")
     if outer:
         sql = sql[sql.index(f"    {outer} Nested") :]
-    line = re.search(rf"^ +{inner} (.+?)(?: CODEC.*| DEFAULT.*|,)?$", sql, re.MULTILINE)
-    kind = line[1].rstrip(",") if line else "String"
+    line = re.search(rf"^ +{inner} (.+)$", sql, re.MULTILINE)
+    kind = _bare(line[1]) if line else "String"
     return f"Array({kind})" if outer else kind
+
+
+def _bare(definition: str) -> str:
+    """A column's type without what follows it."""
+    return re.split(r" (?:CODEC|DEFAULT|TTL|AFTER)\b|,$", definition, maxsplit=1)[0]
 
 
 def _types(tables: Tables) -> Iterator[Finding]:

@@ -138,8 +138,6 @@ class DiskJournal:
         """Go on where it was; a new one sees what arrives from now on."""
         if not old:
             reader.committed = reader.released = self._last
-        elif self._shelf.segments:
-            reader.at = Position(self._shelf.segments[0], segment.HEADER_SIZE)
         self._write_cursor(reader, sync=self._settings.fsync != OFF)
 
     def _count_found(self, readers: Sequence[Reader]) -> None:

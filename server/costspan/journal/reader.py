@@ -81,7 +81,10 @@ class Reader:
         """This file is left from before; `share`: what of it is before the reader, if not all."""
         if share is not None:
             self._shares[segment] = share
+        before = self.queued.frames
         self.queued.include(self._share(segment), self.spec.takes)
+        if self.at is None and self.queued.frames > before:
+            self.at = Position(segment, HEADER_SIZE)
 
     # --- frames come and go -------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ _SETTLES = BILLED | {DUPLICATE, ALREADY_METERED}
 _NEVER = frozenset({TOKEN_COUNTER, CUMULATIVE, ALREADY_METERED})
 # Libraries that count a stream's first event twice are a few tokens over; more is a missing span.
 _ROUNDING = 16
+_REACH = 64  # records between an aggregate and the calls that it stands for
 _ROUNDING_PART = 50  # of the tokens: 2 %
 
 
@@ -58,6 +59,7 @@ class Bills(NamedTuple):
     left: Known
     winner: Mapping[bytes, bytes] = {}  # every record of a call that is told twice -> who bills
     flags: frozenset[str] = frozenset()  # of the trace
+    models: Mapping[bytes, str] = {}  # of billed aggregates that name none: what the calls below do
 
 
 def bill(forest: Forest, known: Known = Known()) -> Bills:  # noqa: B008  (immutable)
@@ -88,7 +90,7 @@ def bill(forest: Forest, known: Known = Known()) -> Bills:  # noqa: B008  (immut
     reasons |= dict.fromkeys(accounts, COVERED)
     reasons |= _fallbacks(forest, reasons)
     known = _left(forest, known, reasons, left, doubles)
-    return Bills(reasons, known, doubles.winner, frozenset(flags))
+    return Bills(reasons, known, doubles.winner, frozenset(flags), _models(forest, reasons))
 
 
 def _decide(
@@ -167,6 +169,31 @@ def _fallbacks(forest: Forest, reasons: Mapping[bytes, str]) -> dict[bytes, str]
         best = max(group, key=lambda one: rank(forest.calls[one], one))
         found.update((one, DUPLICATE) for one in group if one != best)
     return found
+
+
+def _models(forest: Forest, reasons: Mapping[bytes, str]) -> dict[bytes, str]:
+    """The one model that silent calls below an aggregate name, which bills and names none itself.
+
+    Of Claude's agents the root alone counts right, and the chats below it know the model (Logfire).
+    """
+    calls = forest.calls
+    nameless = {
+        one for one, reason in reasons.items() if reason == FALLBACK and not _name(calls[one])
+    }
+    found: dict[bytes, set[str]] = {}
+    for span_id, call in calls.items() if nameless else ():
+        above = forest.above[span_id]
+        for _ in range(_REACH):
+            if above not in calls or above in nameless:
+                break
+            above = forest.above[above]
+        if above in nameless and _name(call):
+            found.setdefault(above, set()).add(_name(call))
+    return {one: names.pop() for one, names in found.items() if len(names) == 1}
+
+
+def _name(call: LlmCall) -> str:
+    return call.response_model or call.request_model
 
 
 def _carried(forest: Forest, known: Known) -> dict[bytes, Below]:

@@ -27,7 +27,9 @@ from costspan.model import (
 class Decision(NamedTuple):
     """What the trace says of one usage-bearing span."""
 
-    call: LlmCall  # as it arrived; of several copies the one that counts
+    call: (
+        LlmCall  # as it arrived, of several copies the one that counts; with a model if it had none
+    )
     billed: bool
     reason: str  # a billed_reason
     identity: Identity  # its own, gaps filled from the spans above
@@ -118,7 +120,7 @@ def _decisions(
     places = Places(forest)
     return {
         span_id: Decision(
-            call,
+            _named(call, bills.models.get(span_id, "")),
             reason in BILLED,
             reason,
             identities[span_id],
@@ -128,6 +130,10 @@ def _decisions(
         for span_id, reason in sorted(bills.reasons.items())
         if (call := forest.calls[span_id]).role != WITNESS
     }
+
+
+def _named(call: LlmCall, model: str) -> LlmCall:
+    return msgspec.structs.replace(call, response_model=model) if model else call
 
 
 def _start(held: Decision) -> tuple[int, bytes]:

@@ -608,6 +608,24 @@ def test_t9_an_agent_that_is_the_only_one_to_tell_bills_once() -> None:
     assert rolled.flags == ("fallback",)
 
 
+@pytest.mark.parametrize(
+    ("below", "expected"), [(("m", "m"), "m"), (("m", "n"), ""), (("", ""), "")]
+)
+def test_t9_an_agent_that_names_no_model_bills_under_that_of_its_silent_calls(
+    below: tuple[str, str], expected: str
+) -> None:
+    """Claude's agents under Logfire: partial counts on the chats, the sum on the root."""
+    nameless = agent(100, 10, model="")
+    nameless.charge = Charge("provider_reported", "", "7")
+    rolled = roll(
+        span(1, end=9, call=nameless),
+        span(2, 1, end=2, call=call(None, model=below[0])),
+        span(3, 1, start=3, end=4, call=call(None, model=below[1])),
+    )
+    assert reasons(rolled) == ["fallback", "no_usage", "no_usage"]
+    assert rolled.decisions[ident(1)].call.response_model == expected
+
+
 def test_t9_an_agent_that_counts_more_than_its_calls_is_flagged_and_not_billed() -> None:
     """One of two calls has no span. The difference may as well be another run's."""
     rolled = roll(span(1, end=9, call=agent(200, 20)), span(2, 1, end=8, call=call(70, 10)))

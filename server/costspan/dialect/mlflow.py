@@ -17,13 +17,34 @@ _USAGE = "mlflow.chat.tokenUsage#/"
 _COST = "mlflow.llm.cost#/"
 _INPUTS, _OUTPUTS = "mlflow.spanInputs", "mlflow.spanOutputs"
 
+_ANSWERED = f"{_OUTPUTS}#/usage/"  # the API's own usage: it has what the first places leave out
+
 _COUNTS = {
-    table.INPUT: (f"{_USAGE}input_tokens",),
+    table.INPUT: (
+        f"{_USAGE}input_tokens",
+        f"{_ANSWERED}prompt_tokens",  # embeddings have no other place
+    ),
     table.OUTPUT: (f"{_USAGE}output_tokens",),
     table.TOTAL: (f"{_USAGE}total_tokens",),
-    table.CACHE_READ: (f"{_USAGE}cache_read_input_tokens",),
-    table.CACHE_WRITE: (f"{_USAGE}cache_creation_input_tokens",),
-    table.CACHE_WRITE_1H: (f"{_USAGE}cache_creation_input_tokens_above_1hr",),
+    table.CACHE_READ: (
+        f"{_USAGE}cache_read_input_tokens",
+        f"{_ANSWERED}cache_read_input_tokens",
+        f"{_ANSWERED}prompt_tokens_details/cached_tokens",
+        f"{_ANSWERED}input_tokens_details/cached_tokens",
+    ),
+    table.CACHE_WRITE: (
+        f"{_USAGE}cache_creation_input_tokens",
+        f"{_ANSWERED}cache_creation_input_tokens",
+    ),
+    table.CACHE_WRITE_1H: (
+        f"{_USAGE}cache_creation_input_tokens_above_1hr",
+        f"{_ANSWERED}cache_creation/ephemeral_1h_input_tokens",
+    ),
+    table.REASONING: (
+        f"{_ANSWERED}completion_tokens_details/reasoning_tokens",
+        f"{_ANSWERED}output_tokens_details/reasoning_tokens",
+        f"{_ANSWERED}output_tokens_details/thinking_tokens",
+    ),
 }
 
 _TEXTS = {
@@ -50,7 +71,7 @@ _EMITTERS = (Emitter("mlflow.*", INCLUSIVE, reasoning=IN_TOTAL),)
 # GUARDRAIL, EVALUATOR, UNKNOWN) are shared names.
 _OPERATIONS = {"chat_model": ("chat", LEAF), "memory": ("memory", AGGREGATE)}
 
-# A long needle is found fast, and nothing shorter that others need is in its letters.
-_MARKERS = (b"mlflow.chat.tokenUsage",)
+# Long, so it is found fast; spans of embeddings have no other key of usage.
+_MARKERS = (b"mlflow.spanOutputs",)
 
 MLFLOW = Dialect("mlflow", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS, markers=_MARKERS)

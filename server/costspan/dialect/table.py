@@ -67,6 +67,7 @@ EXCLUSIVE = "exclusive"  # input is the uncached rest
 
 INSIDE = "inside"  # output contains reasoning
 BESIDE = "beside"  # it does not, reasoning has a count of its own
+TWICE = "twice"  # it does, and it was added all the same
 IN_TOTAL = "in_total"  # it does not, and the provider's total shows it, if that is told
 
 Keys = Mapping[str, tuple[str, ...]]

@@ -36,6 +36,7 @@ from costspan.dialect.table import (
     STEP_INPUT,
     STEP_OUTPUT,
     TOTAL,
+    TWICE,
     Emitter,
 )
 from costspan.dialect.values import MOST_TOKENS, count
@@ -188,6 +189,8 @@ def _with_reasoning(
             return output + hidden, max(reasoning, hidden)
     if reasoning > output or (emitter is not None and emitter.reasoning == BESIDE):
         output += reasoning
+    elif emitter is not None and emitter.reasoning == TWICE:
+        output = max(output - reasoning, reasoning)
     return output, reasoning
 
 

@@ -136,11 +136,12 @@ def of_signals(signals: Sequence[SignalSighting], calls: Iterable[Sighting]) -> 
         finding = Finding.ONLY_METRICS if each.signal == METRICS else Finding.ONLY_LOGS
         library = library_of(each.scope, "", "")
         fix, link = _helps(finding, library, ())
-        what = "metrics" if each.signal == METRICS else "log records"
+        what = "Metrics" if each.signal == METRICS else "Log records"
+        called = ", ".join(each.names) or "without names"
         yield Diagnosis(
             id=finding,
             severity=severity(finding),
-            sentence=f"{each.items} {what} count tokens, and no span of the service does. They are"
+            sentence=f"{what} count tokens ({called}), and no span of the service does. They are"
             " forwarded, and not priced.",
             count=each.items,
             scopes=(each.scope,),

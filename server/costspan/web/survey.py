@@ -13,7 +13,7 @@ from costspan.web.asgi import JSON, READ_ONLY, TEXT, Response, respond
 PATH = "/debug/survey"
 _ELSEWHERE = Response(
     403,
-    b"the survey names services and spans: ask from the same host or pod, or by a port-forward\n",
+    b"the survey names services and spans: ask from the same host or pod\n",
     TEXT,
 )
 

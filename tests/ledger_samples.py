@@ -15,6 +15,8 @@ from costspan.model import (
     LlmCall,
     encode_calls,
 )
+from costspan.testing import request
+from costspan.testing import span as otlp_span
 from costspan.wire import HEAD, Head
 
 TRACE = b"\x01" * 16
@@ -131,3 +133,28 @@ def calls(spans: Sequence[Span]) -> list[LlmCall]:
 def frame(seq: int, spans: Sequence[Span], received_ns: int = START) -> Frame:
     """A frame as the journal hands it out; its body is not read by the ledger."""
     return Frame(seq, received_ns, TRACES, 0, (), b"", encode_calls(calls(spans)), len(spans))
+
+
+def span_of(one: Span, trace: bytes) -> Span:
+    """The same span in another trace."""
+    if one.call is not None:
+        one.call.trace_id = trace
+    return Span(one.head._replace(trace_id=trace), one.call)
+
+
+def body_of(spans: Sequence[Span]) -> bytes:
+    """The request whose heads they are."""
+    return request(
+        *(
+            otlp_span(
+                trace_id=one.head.trace_id,
+                span_id=one.head.span_id,
+                parent_span_id=one.head.parent_span_id if any(one.head.parent_span_id) else b"",
+                start_ns=one.head.start_ns,
+                end_ns=one.head.end_ns,
+                kind=one.head.kind,
+                status=one.head.status,
+            )
+            for one in spans
+        )
+    )

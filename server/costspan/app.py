@@ -34,6 +34,7 @@ from costspan.exporter.retry import RetryPolicy
 from costspan.exporter.runner import Runner, join_all
 from costspan.journal.disk import DiskJournal, DiskSettings
 from costspan.journal.memory import BACKPRESSURE, DROP_OLDEST, MemoryJournal
+from costspan.ledger.checkpoint import Checkpoints
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.ledger.reader import READER, LedgerReader
 from costspan.model import TRACE_TOTALS, TRACES, Journal, ReaderSpec
@@ -78,7 +79,9 @@ class Service:
         self.health = Health(self._clock)
         self._admission = Admission(_IN_FLIGHT_BYTES)
         self._store = _store(config)
-        self._ledger_spec = ReaderSpec(READER, frozenset({TRACES}), DROP_OLDEST, counted=False)
+        self._ledger_spec = ReaderSpec(
+            READER, frozenset({TRACES}), DROP_OLDEST, counted=False, releases=self._durable
+        )
         self._destinations = self._make_destinations()
         self.journal = self._journal([*self._reader_specs(), self._ledger_spec])
         self._survey = Survey()
@@ -230,12 +233,21 @@ class Service:
             max_bytes=totals.limits.bytes,
             max_spans=totals.limits.spans_per_trace,
         )
-        # The memory journal does not survive us: a new epoch, so that old rows stay as they are.
-        writer = f"{socket.gethostname()}/{self._instance[:8]}"
+        # Rows are named by the journal: one on disk goes on with them under any host's name, and
+        # one in memory is a new epoch, so that old rows stay as they are.
+        identity = self.journal.identity[:16]
+        writer = identity if self._durable else f"{socket.gethostname()}/{identity[:8]}"
         taken = any(TRACE_TOTALS in each.takes for each in self._destinations.values())
         rows = taken and "clickhouse" in totals.emit
         ledger = TraceLedger(settings, writer, self.telemetry, rows=rows, observe=self._survey.take)
-        return LedgerReader(self.journal, ledger, self._clock, self.telemetry)
+        checkpoints = self._checkpoints()
+        return LedgerReader(self.journal, ledger, self._clock, self.telemetry, checkpoints)
+
+    def _checkpoints(self) -> Checkpoints | None:
+        directory = self._config.journal.directory
+        if directory is None:
+            return None
+        return Checkpoints(Path(directory) / "ledger", self.journal.identity, self.telemetry)
 
     def _make_destinations(self) -> dict[str, Destination]:
         store = self._store

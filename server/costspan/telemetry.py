@@ -343,6 +343,22 @@ class Telemetry(Collector):
         "reason",
         "Traces closed early by a limit of the ledger.",
     )
+    checkpoints = _family(
+        Counter,
+        "costspan_ledger_checkpoints_total",
+        "outcome",
+        "Checkpoints of the ledger: written, failed; or found on start and not used: damaged, of "
+        "a foreign journal, of a newer format.",
+    )
+    checkpoint_bytes = _family(
+        Gauge, "costspan_ledger_checkpoint_bytes", "", "Size of the ledger's newest checkpoint."
+    )
+    replayed_spans = _family(
+        Counter,
+        "costspan_ledger_replayed_spans_total",
+        "",
+        "Spans that the ledger read again after a restart; its other metrics count them once more.",
+    )
     # the line: received = accepted + refused
     received = _family(
         Counter,

@@ -17,85 +17,17 @@ from costspan.ledger.rollup import Rollup, rollup
 from costspan.ledger.snapshot import Stamp, totals
 from costspan.ledger.tree import grow
 from costspan.model import (
-    AGGREGATE,
     ALREADY_METERED,
-    CUMULATIVE,
-    LEAF,
-    TOKEN_COUNTER,
     WITNESS,
-    LlmCall,
     TraceTotals,
     encode_totals,
 )
 from costspan.telemetry import Telemetry
-from ledger_samples import Span, calls, frame, heads, record, span
+from ledger_samples import Span, calls, frame, heads, span_of
+from ledger_strategies import traces
 
 SECOND = 1_000_000_000
-NAMES = st.sampled_from(["", "", "a", "b"])
-SAID = st.dictionaries(st.sampled_from(["team", "tenant"]), st.sampled_from(["x", "y"]))
 STAMP = Stamp(b"\x01" * 16, "w", 1, 1, "", "", 0)
-
-
-@st.composite
-def records(draw: st.DrawFn, *, wrappers: bool) -> LlmCall:
-    """A record of any role; without wrappers only calls that nobody repeats."""
-    roles = [LEAF, LEAF, LEAF, WITNESS]
-    if wrappers:
-        roles += [AGGREGATE, AGGREGATE, TOKEN_COUNTER, CUMULATIVE, ALREADY_METERED]
-    role = draw(st.sampled_from(roles))
-    unknown = role == WITNESS or draw(st.integers(0, 9)) == 0
-    said = draw(SAID)
-    made = record(
-        None if unknown else draw(st.integers(0, 9)),
-        draw(st.integers(0, 3)),
-        role=role,
-        response_id=draw(st.sampled_from(["", "", "r1", "r2"])) if wrappers else "",
-        model=draw(st.sampled_from(["m", "n"])),
-        agent=draw(NAMES),
-        user=draw(NAMES),
-        dimensions=said,
-        defaults=tuple(name for name in said if draw(st.booleans())),
-    )
-    if wrappers:
-        _by_some_library(made, draw)
-    return made
-
-
-def _by_some_library(call: LlmCall, draw: st.DrawFn) -> None:
-    """What decides who tells a call best, and whether two tell of one."""
-    call.scope_name = draw(st.sampled_from(["app", "litellm", "logfire.openai"]))
-    call.service = draw(st.sampled_from(["app", "app", "gateway"]))
-    call.operation = draw(st.sampled_from(["chat", "chat", "", "execute_tool"]))
-    call.cumulative = draw(st.integers(0, 3)) == 0
-    if call.usage is not None and draw(st.booleans()):
-        call.usage["cache_read"] = draw(st.integers(1, 3))
-
-
-@st.composite
-def traces(draw: st.DrawFn, *, wrappers: bool = True) -> list[Span]:
-    """Spans whose parents may be missing, below them, or themselves; flat without wrappers."""
-    size = draw(st.integers(1, 12))
-    spans = []
-    for number in range(1, size + 1):
-        carries = draw(st.booleans())
-        call = draw(records(wrappers=wrappers)) if carries else None
-        spans.append(
-            span(
-                number,
-                draw(st.integers(0, size + 1)) if wrappers else 99,
-                start=draw(st.integers(0, 4)),
-                end=draw(st.integers(0, 6)),
-                status=draw(st.sampled_from([0, 2])),
-                call=call,
-            )
-        )
-    return [_entered(one, draw) for one in spans]
-
-
-def _entered(one: Span, draw: st.DrawFn) -> Span:
-    """Now and then a process is entered here."""
-    kind, flags = draw(st.sampled_from([(1, 0), (1, 0), (2, 0), (5, 0), (1, 0x300), (3, 0x100)]))
-    return one._replace(head=one.head._replace(kind=kind, flags=flags))
 
 
 def roll(spans: Sequence[Span]) -> Rollup:
@@ -316,13 +248,6 @@ def test_counters_net_to_the_rows_whatever_happens(
             play.send(sent, pause)
     rows = play.finish()
     assert play.net() == cost(rows)
-
-
-def span_of(one: Span, trace: bytes) -> Span:
-    """The same span in another trace."""
-    if one.call is not None:
-        one.call.trace_id = trace
-    return Span(one.head._replace(trace_id=trace), one.call)
 
 
 @given(traces(), st.randoms(use_true_random=False))

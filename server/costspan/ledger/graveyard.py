@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from costspan.ledger.trace import Grave
 
@@ -21,6 +22,10 @@ class Graveyard:
         while self.bytes > self._max:
             _, oldest = self._graves.popitem(last=False)
             self.bytes -= oldest.size
+
+    def items(self) -> Iterable[tuple[bytes, Grave]]:
+        """Oldest first."""
+        return self._graves.items()
 
     def exhume(self, trace_id: bytes) -> Grave | None:
         """Take a grave out: the trace is back, and keeps it until it goes again."""

@@ -7,26 +7,29 @@ span of a forgotten one starts a new generation. The rows of all generations add
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple
 
 from costspan.ledger.forest import span_key
 from costspan.ledger.graveyard import Graveyard
 from costspan.ledger.meter import Meter
+from costspan.ledger.published import RANKS, Published
 from costspan.ledger.rollup import Rollup
 from costspan.ledger.snapshot import Stamp, totals
 from costspan.ledger.timers import (
     AMEND,
     EVICT_COUNT,
     EVICT_MEMORY,
+    INTERRUPTED,
     ROOT_QUIET,
     SHUTDOWN,
     Calendar,
     LedgerSettings,
     Rules,
 )
-from costspan.ledger.trace import Trace, group
+from costspan.ledger.trace import Grave, Held, Trace, group
 from costspan.model import (
     ALREADY_METERED,
     WITNESS,
@@ -43,7 +46,6 @@ __all__ = ["Closing", "LedgerSettings", "TraceLedger"]
 # Two versions of a row never tie: the last seq of the trace, then what was written after it.
 _RANK = {SHUTDOWN: 1, AMEND: 3}
 _RANK_CLOSE = 2
-_RANKS = 8
 _GRAVE_SHARE = 4  # a quarter of the memory remembers closed traces
 _CANDIDATES = 32  # oldest open traces among which a victim is chosen
 
@@ -57,6 +59,15 @@ class Closing(NamedTuple):
 
 Observer = Callable[[bytes, Rollup], None]
 """Told of each trace when it is closed, by its id; never of amendments. It must not raise."""
+
+
+class LedgerState(NamedTuple):
+    """What has to outlive a restart. The traces are those of the ledger, not copies."""
+
+    last_seq: int
+    doubtful_before: int
+    traces: Iterable[Trace]  # open and closed, each in the order of the ledger
+    graves: Iterable[tuple[bytes, Grave]]
 
 
 class TraceLedger:
@@ -89,7 +100,9 @@ class TraceLedger:
         self._closed: OrderedDict[bytes, Trace] = OrderedDict()  # first closed first
         self._calendar = Calendar()
         self._bytes = 0
-        self._last_seq = 0
+        self.last_seq = 0  # of the frames that were added
+        self._past = Published()  # only while the frames of an earlier process are read again
+        self._doubtful_before = 0  # wall clock: of a trace that began earlier spans may be lost
         self._closings: list[Closing] = []
         self._gauges = (telemetry.open_traces, telemetry.ledger_bytes)
         telemetry.watch(self._watch)
@@ -99,11 +112,11 @@ class TraceLedger:
 
         Raises ValueError (msgspec.DecodeError is one) before anything has changed.
         """
-        if frame.seq <= self._last_seq:
+        if frame.seq <= self.last_seq:
             return
         calls = decode_calls(frame.calls)
         groups = group(heads)
-        self._last_seq = frame.seq
+        self.last_seq = frame.seq
         touched: dict[bytes, Trace] = {}
         for trace_id, records in groups.items():
             trace = touched[trace_id] = self._visit(trace_id, frame, now)
@@ -136,23 +149,82 @@ class TraceLedger:
     def shutdown(self, now: int) -> list[Closing]:
         """Close everything that is open, amend what is due, forget all."""
         closings = self.expire(now)
-        for trace in list(self._open.values()):
-            self._close(trace, SHUTDOWN)
-        for trace in list(self._closed.values()):
-            self._forget(trace)
+        self._end_all(SHUTDOWN)
         return closings + self._hand_over()
+
+    def suspend(self, now: int) -> list[Closing]:
+        """As `shutdown`, for a ledger that will be resumed: what is open is written and goes on."""
+        closings = self.expire(now)
+        for trace in self._open.values():
+            if trace.usage:
+                self._emit(trace, trace.rollup(), SHUTDOWN, "forced")
+        for trace in self._closed.values():
+            self._amend(trace)
+        return closings + self._hand_over()
+
+    def state(self) -> LedgerState:
+        """Everything that `resume` needs."""
+        traces = (*self._open.values(), *self._closed.values())
+        graves = self._graves.items()
+        return LedgerState(self.last_seq, self._doubtful_before, traces, graves)
+
+    def resume(self, state: LedgerState | None, past: Published) -> None:
+        """Go on where another ledger stood; before anything is added.
+
+        `past` is what has been published since: until `caught_up` frames come that were read
+        before, and their spans must not end up in a second row.
+        """
+        self._past = past
+        if state is None:
+            return
+        self.last_seq, self._doubtful_before = state.last_seq, state.doubtful_before
+        for trace_id, grave in state.graves:
+            self._graves.bury(trace_id, grave)
+        for trace in state.traces:
+            trace.published = past.version(trace.trace_id, trace.generation)
+            for span_id, held in trace.calls.items():
+                self._doubt_row(trace, span_id, held)
+            (self._closed if trace.closed else self._open)[trace.trace_id] = trace
+            self._account(trace)
+            self._calendar.arm(trace, self._rules.due(trace).at)
+
+    def interrupt(self, doubtful_before: int) -> list[Closing]:
+        """Frames are lost between what is held and what comes next: end everything as it is.
+
+        The versions say how far that goes, so a row that an earlier process took further stands.
+        A trace with spans from before `doubtful_before` (wall clock) is graded forced.
+        """
+        self._doubtful_before = doubtful_before
+        self._end_all(INTERRUPTED)
+        return self._hand_over()
+
+    def caught_up(self) -> None:
+        """The frames of the earlier process have all been added."""
+        self._past = Published()
 
     def next_deadline(self) -> int | None:
         """When `expire` may have something to do (or find that it has not), None if never."""
         return self._calendar.next()
 
     def _visit(self, trace_id: bytes, frame: Frame, now: int) -> Trace:
-        """The trace's generation that takes spans now; a new one if there is none."""
+        """The trace's generation that takes spans now; a new one if there is none.
+
+        In a replay the generations are those of the rows that are there: a frame goes into the one
+        that an earlier process put it into. If that one is not whole here, it is not written again.
+        """
         trace = self._open.get(trace_id) or self._closed.get(trace_id)
-        if trace is None:
-            grave = self._graves.exhume(trace_id)
-            trace = Trace(trace_id, frame.seq, frame.received_ns, now, grave)
-            self._open[trace_id] = trace
+        row = self._past.row(trace_id, frame.seq)
+        if trace is not None:
+            same = trace.generation == row.generation if row else not trace.partial
+            if same:
+                return trace
+            self._end(trace, INTERRUPTED)
+        generation = row.generation if row else frame.seq
+        grave = self._graves.exhume(trace_id)
+        trace = Trace(trace_id, generation, frame.received_ns, now, grave)
+        trace.partial = generation != frame.seq
+        trace.published = row.version if row else 0
+        self._open[trace_id] = trace
         return trace
 
     def _note_late(self, trace: Trace, spans: int, now: int) -> None:
@@ -172,7 +244,9 @@ class TraceLedger:
             return
         held = trace.calls.get(span_id)
         if held is None:
-            trace.hold(span_id, call)
+            held = Held.of(call)
+            trace.hold(span_id, held)
+            self._doubt_row(trace, span_id, held)
             if call.role != WITNESS:
                 self._meter.arrive(call)
             return
@@ -182,6 +256,11 @@ class TraceLedger:
         if replaced and held.counted:
             self._meter.replace(*replaced)
 
+    def _doubt_row(self, trace: Trace, span_id: bytes, held: Held) -> None:
+        """What an earlier process said last of a call is not known here: it is said again."""
+        if self._past.corrected(trace.trace_id, span_id):
+            held.shown = None
+
     def _close(self, trace: Trace, reason: str) -> None:
         """Open -> closed, or gone without a word if none of its spans carries usage."""
         del self._open[trace.trace_id]
@@ -189,10 +268,11 @@ class TraceLedger:
             self._bury(trace)
             return
         self._closed[trace.trace_id] = trace
+        trace.closed = True
         rolled = trace.rollup()
         if self._observe is not None:
             self._observe(trace.trace_id, rolled)
-        self._emit(trace, rolled, reason, _grade(rolled, reason))
+        self._emit(trace, rolled, reason, self._grade(rolled, reason))
         self._calendar.arm(trace, self._rules.due(trace).at)
 
     def _revisit(self, trace: Trace, now: int) -> None:
@@ -208,7 +288,7 @@ class TraceLedger:
             trace.amend_at = None
             trace.amendments += 1
             rolled = trace.rollup()
-            self._emit(trace, rolled, AMEND, _grade(rolled, ROOT_QUIET))
+            self._emit(trace, rolled, AMEND, self._grade(rolled, ROOT_QUIET))
 
     def _forget(self, trace: Trace) -> None:
         """Closed -> a grave. What it came to is final now."""
@@ -230,16 +310,16 @@ class TraceLedger:
 
         A trace that another costspan metered whole has its row from there.
         """
-        if rolled.counts and trace.outcome is None:
+        if rolled.counts and trace.outcome is None and not trace.partial:
             self._meter.close(rolled.service, reason, grade)
         trace.conclude(rolled)
-        version = trace.last_seq * _RANKS + _RANK.get(reason, _RANK_CLOSE)
+        version = trace.last_seq * RANKS + _RANK.get(reason, _RANK_CLOSE)
         corrections = self._correct(trace, rolled, version)
-        if not (rolled.counts and self._rows):
+        if not (rolled.counts and self._rows) or trace.partial or version <= trace.published:
             return
         key = (trace.trace_id, self._writer, trace.generation)
         row = totals(rolled, Stamp(*key, 0, "", grade, trace.arrived_ns))
-        digest = hash(encode_totals([row]))
+        digest = blake2b(encode_totals([row]), digest_size=8).digest()  # the same in every process
         if corrections or digest != trace.digest:
             trace.digest = digest
             row.version, row.reason = version, reason
@@ -287,9 +367,17 @@ class TraceLedger:
         """Write what is known and let it go; its next span starts a new generation."""
         if not trace.closed:
             self._meter.evict(reason)
+        self._end(trace, reason)
+
+    def _end(self, trace: Trace, reason: str) -> None:
+        if not trace.closed:
             self._close(trace, reason)
         if trace.closed:
             self._forget(trace)
+
+    def _end_all(self, reason: str) -> None:
+        for trace in (*self._open.values(), *self._closed.values()):
+            self._end(trace, reason)
 
     def _hand_over(self) -> list[Closing]:
         self._meter.flush()
@@ -303,9 +391,9 @@ class TraceLedger:
             ledger_bytes: {(): self._bytes + self._graves.bytes},
         }
 
-
-def _grade(rolled: Rollup, reason: str) -> str:
-    """How sure it is that nothing is missing: a label, no promise."""
-    if reason != ROOT_QUIET or not rolled.rooted:
-        return "forced"
-    return "verified" if rolled.whole else "quiet"
+    def _grade(self, rolled: Rollup, reason: str) -> str:
+        """How sure it is that nothing is missing: a label, no promise."""
+        doubtful = rolled.start_ns < self._doubtful_before
+        if reason != ROOT_QUIET or not rolled.rooted or doubtful:
+            return "forced"
+        return "verified" if rolled.whole else "quiet"

@@ -50,12 +50,20 @@ class Outbox:
     def put(self, closings: Iterable[Closing]) -> None:
         """Take what the ledger closed; above the limit the oldest rows are lost, and counted."""
         for closing in closings:
-            totals = closing.totals
-            _replace(self._totals, (totals.trace_id, totals.generation), totals)
-            for call in closing.corrections:
-                _replace(self._calls, (call.trace_id, call.span_id), call)
+            self.take([closing.totals], closing.corrections)
+
+    def take(self, totals: Iterable[TraceTotals], calls: Iterable[LlmCall]) -> None:
+        """Rows, oldest first."""
+        for row in totals:
+            _replace(self._totals, (row.trace_id, row.generation), row)
+        for call in calls:
+            _replace(self._calls, (call.trace_id, call.span_id), call)
         self._shorten(self._totals, TRACE_TOTALS)
         self._shorten(self._calls, CALL_ROWS)
+
+    def waiting(self) -> tuple[list[TraceTotals], list[LlmCall]]:
+        """The rows that are in no journal yet."""
+        return list(self._totals.values()), list(self._calls.values())
 
     def send(self, now: int) -> bool:
         """Append what waits. Return False if the journal has no room: it is tried again."""

@@ -1,6 +1,7 @@
 """The ledger's thread: journal -> ledger -> rows -> journal. It decides nothing.
 
-Its cursor moves as soon as a frame is in the ledger: an open trace never pins the journal.
+Its cursor moves as soon as a frame is in the ledger: an open trace never pins the journal. If the
+journal outlives the process, so do checkpoints of the ledger (`continuity.py`).
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import threading
 from collections.abc import Sequence
 
 from costspan.clock import Clock
+from costspan.ledger.checkpoint import Checkpoints
+from costspan.ledger.continuity import READER, Continuity
 from costspan.ledger.ledger import Closing, TraceLedger
 from costspan.ledger.outbox import Outbox
 from costspan.model import OWN, SOLO, Frame, Journal
 from costspan.telemetry import Telemetry
 from costspan.wire import heads
 
-READER = "ledger"
+__all__ = ["READER", "LedgerReader"]
+
 _READ_BYTES = 8 * 1024 * 1024
 _POLL = 0.25  # seconds: how late a stop may be noticed
 _TICK = 100_000_000  # nanoseconds between two looks at the timers
@@ -38,13 +42,20 @@ class LedgerReader:
         ledger: TraceLedger,
         clock: Clock,
         telemetry: Telemetry,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
+        """Before anything is appended. `checkpoints`: of a journal that outlives the process."""
         self._journal = journal
         self._ledger = ledger
         self._clock = clock
         self._telemetry = telemetry
         self._tick_at = clock.monotonic()
         self._outbox = Outbox(journal, telemetry)
+        self._continuity: Continuity | None = None
+        if checkpoints is not None:
+            self._continuity = Continuity(
+                journal, ledger, self._outbox, checkpoints, clock, telemetry
+            )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=READER, daemon=True)
 
@@ -70,15 +81,22 @@ class LedgerReader:
 
         The thread's loop; a test may turn it by hand instead of calling `start`.
         """
+        going_on = self._continuity
+        if going_on is not None:
+            going_on.recover()
         frames = self._journal.read(READER, _READ_BYTES, timeout)
         for frame in frames:
             self._feed(frame)
         if frames:
             self._journal.commit(READER, frames[-1].seq)
+        if going_on is not None:
+            going_on.passed(frames)
         now = self._clock.monotonic()
-        if now >= self._tick_at:
+        if now >= self._tick_at and not (going_on is not None and going_on.replaying):
             self._tick_at = now + _TICK
             self._put_rows(self._ledger.expire(now))
+        if going_on is not None:
+            going_on.save_if_due(wait=self._thread.ident is None)
         return bool(frames)
 
     def _run(self) -> None:
@@ -97,8 +115,8 @@ class LedgerReader:
         return min(_POLL, max(0.0, (max(due, self._tick_at) - self._clock.monotonic()) / 1e9))
 
     def _feed(self, frame: Frame) -> None:
-        if frame.flags & (OWN | SOLO):
-            return  # rows of ours, or bytes that nobody may open
+        if frame.flags & (OWN | SOLO) or frame.seq <= self._ledger.last_seq:
+            return  # rows of ours, bytes that nobody may open, or what a checkpoint holds
         try:
             self._ledger.add(frame, heads(frame.body), self._clock.monotonic())
         except Exception:  # noqa: BLE001  (a bad frame must not hold up the next)
@@ -111,13 +129,20 @@ class LedgerReader:
     def _drain(self, deadline: int) -> None:
         while self._clock.monotonic() < deadline and self.step():
             pass
-        self._put_rows(self._ledger.shutdown(self._clock.monotonic()))
+        self._put_rows(self._last_closings(self._clock.monotonic()))
         for _ in range(_LAST_ATTEMPTS):  # exporters may still make room
             if self._outbox.send(self._clock.now()):
                 break
             threading.Event().wait(_POLL)
-        if lost := self._outbox.give_up():
+        if self._continuity is not None:
+            self._continuity.save()
+        elif lost := self._outbox.give_up():
             _log.warning("%d rows of the trace ledger found no room in the journal", lost)
+
+    def _last_closings(self, now: int) -> list[Closing]:
+        if self._continuity is not None:
+            return self._ledger.suspend(now)
+        return self._ledger.shutdown(now)
 
     def _fault(self, sentence: str) -> None:
         self._telemetry.intake_errors.add(1, READER)

@@ -17,6 +17,7 @@ _SECOND = 1_000_000_000
 ROOT_QUIET, ROOT_QUIESCE_MAX = "root_quiet", "root_quiesce_max"
 LATE_FRAGMENT, IDLE_NO_ROOT, MAX_AGE = "late_fragment", "idle_no_root", "max_age"
 EVICT_MEMORY, EVICT_COUNT, SHUTDOWN, AMEND = "evict_memory", "evict_count", "shutdown", "amend"
+INTERRUPTED = "interrupted"  # after a restart: frames between it and the next are lost
 
 
 @dataclass(frozen=True, slots=True)

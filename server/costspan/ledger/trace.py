@@ -61,14 +61,29 @@ class Held:
 
     __slots__ = ("counted", "metered", "record", "shown", "witness")
 
-    def __init__(self, call: LlmCall) -> None:
-        self.record = _encode(call)
-        self.witness = call.role == WITNESS
-        self.counted = counts_on_arrival(call)  # its money is in the counters
-        self.metered = self.counted  # its usage is too: that is counted once
-        # The decision in its row; b"" as it arrived, None unsure. What a request alone decided is
-        # said again: a copy of the span that comes without its double must not outlive it.
-        self.shown: bytes | None = None if call.version == PROVISIONAL else b""
+    def __init__(
+        self, record: bytes, *, witness: bool, counted: bool, metered: bool, shown: bytes | None
+    ) -> None:
+        self.record = record
+        self.witness = witness
+        self.counted = counted  # its money is in the counters
+        self.metered = metered  # its usage is too: that is counted once
+        self.shown = shown  # the decision in its row; b"" as it arrived, None unsure
+
+    @classmethod
+    def of(cls, call: LlmCall) -> Held:
+        """As it arrives."""
+        counted = counts_on_arrival(call)
+        # What a request alone decided is said again: a copy of the span that comes without its
+        # double must not outlive it.
+        shown = None if call.version == PROVISIONAL else b""
+        return cls(
+            _encode(call),
+            witness=call.role == WITNESS,
+            counted=counted,
+            metered=counted,
+            shown=shown,
+        )
 
     @property
     def call(self) -> LlmCall:
@@ -116,7 +131,9 @@ class Trace:
         "last_seen",
         "last_seq",
         "outcome",
+        "partial",
         "payload",
+        "published",
         "root_seen",
         "rooted",
         "size",
@@ -141,7 +158,10 @@ class Trace:
         self.outcome: Outcome | None = None  # of a closed trace that counts
         self.known = Known()  # what it leaves to a later generation
         self.rooted = False
-        self.digest = 0  # of the totals last emitted
+        self.digest = b""  # of the totals last emitted
+        self.published = 0  # version of its row that an earlier process wrote
+        # An earlier process knew more of it than we do: that row stands, and no other goes out.
+        self.partial = False
         self.amend_at: int | None = None  # late spans wait to be emitted
         self.amendments = 0
         self.armed: int | None = None  # when the timer that counts will go off
@@ -154,11 +174,10 @@ class Trace:
             self.root_seen = now
         return len(heads) // _NODE.size
 
-    def hold(self, span_id: bytes, call: LlmCall) -> Held:
-        held = self.calls[span_id] = Held(call)
+    def hold(self, span_id: bytes, held: Held) -> None:
+        self.calls[span_id] = held
         self.usage |= not held.witness
         self.payload += len(held.record) + _CALL_BYTES
-        return held
 
     @property
     def spans(self) -> int:
@@ -178,11 +197,10 @@ class Trace:
 
     def conclude(self, rolled: Rollup) -> None:
         """Remember what it came to."""
-        if rolled.counts:
+        if rolled.counts and not self.partial:
             total = rolled.total
             seconds = (rolled.end_ns - rolled.start_ns) / 1e9
             self.outcome = Outcome(rolled.service, total.cost, total.calls, seconds)
-        self.closed = True
         self.known, self.rooted = rolled.left, rolled.rooted
 
     def release(self) -> None:

@@ -1,0 +1,267 @@
+"""The ledger's state as bytes and back: one shape for each thing that is held. No file, no clock.
+
+Fields are only ever added at the end, with a default: what is older lacks them. A change that an
+earlier version cannot do without raises `checkpoint.FORMAT`.
+
+Times of the state machine are of a clock that starts anew with the process. They are stored as
+distances from the moment of writing, so the time between two processes does not pass for a trace:
+while nobody listens, nothing can be late.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from costspan.ledger.billing import Known, Tokens
+from costspan.ledger.ledger import LedgerState
+from costspan.ledger.meter import Outcome
+from costspan.ledger.trace import Grave, Held, Trace
+from costspan.model import LlmCall, TraceTotals
+
+_SECTION = struct.Struct(">BI")  # kind, bytes that follow
+_AT_ONCE = 256  # things in a section: while one is packed, other threads get no turn
+_MOST = 2**63 - 1  # what a msgpack integer holds for sure
+_WITNESS, _COUNTED, _METERED = 1, 2, 4
+
+_Thing = TypeVar("_Thing")
+
+
+class _Kind(IntEnum):
+    """Of a section."""
+
+    HEADER = 0
+    TRACES = 1
+    GRAVES = 2
+    TOTALS = 3
+    CALLS = 4
+
+
+class Snapshot(NamedTuple):
+    """What one checkpoint holds: the ledger, and the rows that were not in the journal yet."""
+
+    ledger: LedgerState
+    totals: list[TraceTotals]
+    calls: list[LlmCall]
+
+
+class _Header(msgspec.Struct, array_like=True):
+    last_seq: int
+    doubtful_before: int
+
+
+class _Known(msgspec.Struct, array_like=True, gc=False):
+    """`Known`; token counts above 2^63 are cut, they are nonsense that is flagged elsewhere."""
+
+    responses: list[str]
+    below: list[tuple[bytes, int, int]]
+
+
+class _Grave(msgspec.Struct, array_like=True, gc=False):
+    trace_id: bytes
+    spans: list[bytes]
+    known: _Known | None
+    rooted: bool
+
+
+class _Outcome(msgspec.Struct, array_like=True, gc=False):
+    service: str
+    cost: str  # attos
+    calls: int
+    seconds: float
+
+
+class _Held(msgspec.Struct, array_like=True, gc=False):
+    span_id: bytes
+    record: bytes
+    bits: int
+    shown: bytes | None
+
+
+class _Trace(msgspec.Struct, array_like=True, gc=False):
+    """`Trace` without what follows from the rest: `usage`, `payload`, `size`, `armed`."""
+
+    trace_id: bytes
+    generation: int
+    arrived_ns: int
+    last_seq: int
+    first_seen: int  # this and the next three: ns from the moment of writing, mostly negative
+    last_seen: int
+    root_seen: int | None
+    amend_at: int | None
+    amendments: int
+    heads: bytearray
+    calls: list[_Held]
+    grave: _Grave | None
+    known: _Known | None
+    outcome: _Outcome | None
+    rooted: bool
+    closed: bool
+    digest: bytes
+    published: int
+    partial: bool
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_header = msgspec.msgpack.Decoder(_Header).decode
+_traces = msgspec.msgpack.Decoder(list[_Trace]).decode
+_graves = msgspec.msgpack.Decoder(list[_Grave]).decode
+_totals = msgspec.msgpack.Decoder(list[TraceTotals]).decode
+_calls = msgspec.msgpack.Decoder(list[LlmCall]).decode
+
+
+def pack(snapshot: Snapshot, now: int) -> Iterator[bytes]:
+    """The state at `now`, in pieces; the ledger must not change until the last one is taken."""
+    state = snapshot.ledger
+    yield from _section(_Kind.HEADER, _Header(state.last_seq, state.doubtful_before))
+    for traces in _batches(state.traces):
+        yield from _section(_Kind.TRACES, [_pack_trace(trace, now) for trace in traces])
+    for graves in _batches(state.graves):
+        yield from _section(_Kind.GRAVES, [_pack_grave(trace_id, one) for trace_id, one in graves])
+    for totals in _batches(snapshot.totals):
+        yield from _section(_Kind.TOTALS, totals)
+    for calls in _batches(snapshot.calls):
+        yield from _section(_Kind.CALLS, calls)
+
+
+def unpack(data: memoryview, now: int) -> Snapshot:
+    """The inverse, at another `now`. Raises ValueError (msgspec.DecodeError is one)."""
+    header: _Header | None = None
+    traces: list[Trace] = []
+    graves: list[tuple[bytes, Grave]] = []
+    totals: list[TraceTotals] = []
+    calls: list[LlmCall] = []
+    for kind, payload in _sections(data):
+        match kind:
+            case _Kind.HEADER:
+                header = _header(payload)
+            case _Kind.TRACES:
+                traces += [_unpack_trace(one, now) for one in _traces(payload)]
+            case _Kind.GRAVES:
+                graves += [(one.trace_id, _unpack_grave(one)) for one in _graves(payload)]
+            case _Kind.TOTALS:
+                totals += _totals(payload)
+            case _Kind.CALLS:
+                calls += _calls(payload)
+    if header is None:
+        raise ValueError("a checkpoint without a header")
+    state = LedgerState(header.last_seq, header.doubtful_before, traces, graves)
+    return Snapshot(state, totals, calls)
+
+
+def _section(kind: _Kind, content: object) -> tuple[bytes, bytes]:
+    payload = _encode(content)
+    return _SECTION.pack(kind, len(payload)), payload
+
+
+def _sections(data: memoryview) -> Iterator[tuple[_Kind, memoryview]]:
+    while data:
+        if len(data) < _SECTION.size:
+            raise ValueError(
+                f"a section of {_SECTION.size} bytes or more expected, {len(data)} left"
+            )
+        kind, size = _SECTION.unpack_from(data)
+        end = _SECTION.size + size
+        yield _Kind(kind), data[_SECTION.size : end]  # an unknown kind is a ValueError
+        data = data[end:]
+
+
+def _batches(things: Iterable[_Thing]) -> Iterator[list[_Thing]]:
+    batch: list[_Thing] = []
+    for thing in things:
+        batch.append(thing)
+        if len(batch) == _AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _pack_trace(trace: Trace, now: int) -> _Trace:
+    outcome, root_seen, amend_at = trace.outcome, trace.root_seen, trace.amend_at
+    return _Trace(
+        trace.trace_id,
+        trace.generation,
+        trace.arrived_ns,
+        trace.last_seq,
+        trace.first_seen - now,
+        trace.last_seen - now,
+        None if root_seen is None else root_seen - now,
+        None if amend_at is None else amend_at - now,
+        trace.amendments,
+        trace.heads,
+        [_pack_held(span_id, held) for span_id, held in trace.calls.items()],
+        _pack_grave(trace.trace_id, trace.grave) if trace.grave else None,
+        _pack_known(trace.known),
+        _Outcome(outcome.service, str(outcome.cost), outcome.calls, outcome.seconds)
+        if outcome
+        else None,
+        trace.rooted,
+        trace.closed,
+        trace.digest,
+        trace.published,
+        trace.partial,
+    )
+
+
+def _unpack_trace(state: _Trace, now: int) -> Trace:
+    grave = _unpack_grave(state.grave) if state.grave else None
+    trace = Trace(state.trace_id, state.generation, state.arrived_ns, now + state.first_seen, grave)
+    trace.last_seq, trace.last_seen = state.last_seq, now + state.last_seen
+    trace.root_seen = None if state.root_seen is None else now + state.root_seen
+    trace.amend_at = None if state.amend_at is None else now + state.amend_at
+    trace.amendments, trace.heads = state.amendments, state.heads
+    for held in state.calls:
+        trace.hold(held.span_id, _unpack_held(held))
+    trace.known = _unpack_known(state.known)
+    if state.outcome is not None:
+        service, cost, calls, seconds = msgspec.structs.astuple(state.outcome)
+        trace.outcome = Outcome(service, int(cost), calls, seconds)
+    trace.rooted, trace.closed, trace.digest = state.rooted, state.closed, state.digest
+    trace.published, trace.partial = state.published, state.partial
+    return trace
+
+
+def _pack_held(span_id: bytes, held: Held) -> _Held:
+    bits = held.witness * _WITNESS | held.counted * _COUNTED | held.metered * _METERED
+    return _Held(span_id, held.record, bits, held.shown)
+
+
+def _unpack_held(state: _Held) -> Held:
+    bits = state.bits
+    return Held(
+        state.record,
+        witness=bool(bits & _WITNESS),
+        counted=bool(bits & _COUNTED),
+        metered=bool(bits & _METERED),
+        shown=state.shown,
+    )
+
+
+def _pack_grave(trace_id: bytes, grave: Grave) -> _Grave:
+    return _Grave(trace_id, list(grave.spans), _pack_known(grave.known), grave.rooted)
+
+
+def _unpack_grave(state: _Grave) -> Grave:
+    return Grave(frozenset(state.spans), _unpack_known(state.known), state.rooted)
+
+
+def _pack_known(known: Known) -> _Known | None:
+    if not known.responses and not known.below:
+        return None
+    below = [
+        (span_id, min(tokens_in, _MOST), min(tokens_out, _MOST))
+        for span_id, (tokens_in, tokens_out) in known.below.items()
+    ]
+    return _Known(list(known.responses), below)
+
+
+def _unpack_known(state: _Known | None) -> Known:
+    if state is None:
+        return Known()
+    below: dict[bytes, Tokens] = {one: (there, back) for one, there, back in state.below}
+    return Known(frozenset(state.responses), below)

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import re
 
+from costspan.doctor.libraries.coding_agents import CODING_AGENTS, EXPORTERS
+from costspan.doctor.libraries.frameworks import FRAMEWORKS
 from costspan.doctor.libraries.langsmith import LANGSMITH
 from costspan.doctor.libraries.litellm import LITELLM
+from costspan.doctor.libraries.microsoft import MICROSOFT
 from costspan.doctor.libraries.openinference import OPENINFERENCE
 from costspan.doctor.libraries.openlit import OPENLIT
 from costspan.doctor.libraries.openllmetry import OPENLLMETRY
@@ -16,11 +19,13 @@ from costspan.doctor.libraries.opentelemetry import OPENTELEMETRY
 from costspan.doctor.libraries.providers import PROVIDERS
 from costspan.doctor.libraries.pydantic_ai import PYDANTIC_AI
 from costspan.doctor.libraries.shape import Library
+from costspan.doctor.libraries.spring import SPRING
 from costspan.doctor.libraries.vercel import VERCEL
 
 LIBRARIES: tuple[Library, ...] = (
     *OPENTELEMETRY,
     *PROVIDERS,
+    *FRAMEWORKS,
     *OPENLLMETRY,
     *OPENINFERENCE,
     *OPENLIT,
@@ -28,6 +33,10 @@ LIBRARIES: tuple[Library, ...] = (
     *PYDANTIC_AI,
     *LITELLM,
     *LANGSMITH,
+    *MICROSOFT,
+    *SPRING,
+    *CODING_AGENTS,
+    *EXPORTERS,
 )
 """In order: the first whose scope fits made the span. So a prefix stands after what it contains."""
 

@@ -144,6 +144,14 @@ OPENINFERENCE = (
         dialect="openinference",
         spans="`Crew.kickoff` has a total and nothing else; the LLM spans below it are billed",
         seen=(Seen(f"{_HERE}crewai", "1.1.21", "openai"),),
+        gaps=(
+            Gap(
+                Finding.LIBRARY_OMITS,
+                "CrewAI 1.15 calls the providers' SDKs itself: no span of the package tells of a"
+                " model call. What a crew adds up counts twice a model that two agents share.",
+                "the instrumentation of the provider's SDK beside it",
+            ),
+        ),
         evidence=("golden/openinference/crew_total_alone.json",),
     ),
     Library(

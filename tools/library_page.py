@@ -65,11 +65,13 @@ def _who(seen: Seen) -> str:
     """The provider, and what else the counting depends on."""
     span = f" in `{seen.span}` of {seen.model}" if seen.span else ""
     version = f" {seen.version}" if seen.version else ""
-    return f"`{seen.provider}`{span} (`{seen.scope}`{version})"
+    key = f" with `{seen.key}`" if seen.key else ""
+    whose = f"`{seen.provider}`" if seen.provider else "any provider"
+    return f"{whose}{span} (`{seen.scope}`{version}{key})"
 
 
 def _counting(seen: Seen) -> str:
-    known = emitter((seen.scope, seen.version), seen.provider, seen.model, seen.span)
+    known = emitter((seen.scope, seen.version), seen.provider, seen.model, seen.span, (seen.key,))
     if known is None:
         return f"{INCLUSIVE}, unless its numbers prove otherwise"
     row = known[1]

@@ -159,7 +159,7 @@ def test_finish_reasons_array_json_string_or_comma_string(key: str, sent: Value)
 def test_openllmetry_zero_cached_is_a_miss_and_an_absent_key_is_silence(
     sent: dict[str, Value], status: str
 ) -> None:
-    """OpenLLMetry writes 0 where nothing was stated; Pydantic AI and util-genai leave the key out."""
+    """OpenLLMetry writes 0 where nothing was stated; Pydantic AI and util-genai leave it out."""
     call = call_of(
         {**_CHAT, "gen_ai.usage.input_tokens": 5, **sent},
         scope=("opentelemetry.instrumentation.openai.v1", "0.62.4"),

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import re
 
+from costspan.doctor.libraries.agentops import AGENTOPS
 from costspan.doctor.libraries.coding_agents import CODING_AGENTS, EXPORTERS
 from costspan.doctor.libraries.frameworks import FRAMEWORKS
+from costspan.doctor.libraries.google_adk import GOOGLE_ADK
+from costspan.doctor.libraries.langfuse import LANGFUSE
 from costspan.doctor.libraries.langsmith import LANGSMITH
 from costspan.doctor.libraries.litellm import LITELLM
 from costspan.doctor.libraries.microsoft import MICROSOFT
+from costspan.doctor.libraries.mlflow import MLFLOW
 from costspan.doctor.libraries.openinference import OPENINFERENCE
 from costspan.doctor.libraries.openlit import OPENLIT
 from costspan.doctor.libraries.openllmetry import OPENLLMETRY
@@ -20,6 +24,7 @@ from costspan.doctor.libraries.providers import PROVIDERS
 from costspan.doctor.libraries.pydantic_ai import PYDANTIC_AI
 from costspan.doctor.libraries.shape import Library
 from costspan.doctor.libraries.spring import SPRING
+from costspan.doctor.libraries.strands import STRANDS
 from costspan.doctor.libraries.vercel import VERCEL
 
 LIBRARIES: tuple[Library, ...] = (
@@ -37,6 +42,11 @@ LIBRARIES: tuple[Library, ...] = (
     *SPRING,
     *CODING_AGENTS,
     *EXPORTERS,
+    *STRANDS,
+    *MLFLOW,
+    *LANGFUSE,
+    *GOOGLE_ADK,
+    *AGENTOPS,
 )
 """In order: the first whose scope fits made the span. So a prefix stands after what it contains."""
 

@@ -25,6 +25,7 @@ class Seen(NamedTuple):
     provider: str = ""  # canonical
     model: str = ""
     span: str = ""  # its name
+    key: str = ""  # an attribute that tells them from older ones of the scope
 
 
 class Library(NamedTuple):

@@ -157,3 +157,19 @@ def test_clocks_all_over_the_place_are_written_in_parts(place: Place) -> None:
     assert [place.rows()[0], place.rows()[2]] == [250, 250]
     assert seen_once(place)
     assert place.telemetry.clickhouse_rows.exact("clickhouse", "otel_traces") == 500
+
+
+def test_a_server_that_is_upgraded_under_way_is_sent_the_same_bytes(
+    store: RunningStore, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spans that an older server may have written are not encoded anew for a newer one."""
+    client = store.client(database)
+    process = ClickHouse("clickhouse", store.dsn_of(database), Telemetry(), writer=WRITER)
+    spans = [span(start_ns=NOW, span_id=n.to_bytes(8, "big")) for n in range(1, 601)]
+    frame = spans_frame(request(*spans), items=600)
+    for version in ("25.3.1.1", "26.1.1.1"):
+        monkeypatch.setattr(Connection, "version", version)
+        process.deliver([frame])
+        process.close()
+
+    assert count(client, "otel_traces") == 600

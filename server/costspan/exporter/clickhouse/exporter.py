@@ -16,7 +16,14 @@ from operator import itemgetter
 from costspan.clock import Clock, SystemClock
 from costspan.errors import CostspanError, Permanent, Refused, StartError, Unreachable
 from costspan.exporter.clickhouse import schema
-from costspan.exporter.clickhouse.check import ERROR, SHARED, WARNING, findings, read_tables
+from costspan.exporter.clickhouse.check import (
+    ERROR,
+    SHARED,
+    WARNING,
+    Finding,
+    findings,
+    read_tables,
+)
 from costspan.exporter.clickhouse.connection import Connection
 from costspan.exporter.clickhouse.dsn import parse_dsn
 from costspan.exporter.clickhouse.inserts import NATIVE, OTLP, Insert, Inserts, strategy_for
@@ -89,6 +96,7 @@ class ClickHouse:
         self._connection: Connection | None = None
         self._kept: dict[str, int] = {}  # seconds by table, where it has a TTL
         self._alarmed = ""  # the reason for which an operator was called last
+        self._warned: set[Finding] = set()  # a connection is made anew after every outage
         self._best = OTLP  # what every server that was met could do
 
     def open(self) -> None:
@@ -168,7 +176,8 @@ class ClickHouse:
         if refusal is not None and refusal.reason == SCHEMA_DRIFT:
             raise refusal
         for finding in found:
-            if finding.level == WARNING:
+            if finding.level == WARNING and finding not in self._warned:
+                self._warned.add(finding)
                 remedy = f"; {finding.remedy}" if finding.table in SHARED else ""
                 _log.warning("exporter %s: %s%s", self.name, finding.sentence, remedy)
         if not tables.takes_otlp:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from markdown_page import page, table
 
 from costspan.dialect.convention import emitter
-from costspan.dialect.table import BESIDE, IN_TOTAL, INCLUSIVE
+from costspan.dialect.table import BESIDE, IN_TOTAL, INCLUSIVE, TWICE
 from costspan.doctor.finding import Severity, severity
 from costspan.doctor.libraries import LIBRARIES
 from costspan.doctor.libraries.shape import Gap, Library, Seen
 
 _OUTPUT = {
     BESIDE: "; reasoning is added to the output",
+    TWICE: "; the output has reasoning twice, which is taken out",
     IN_TOTAL: "; the output lacks reasoning, which is what the total has more",
 }
 
@@ -63,11 +64,15 @@ def _section(library: Library) -> Iterator[str]:
 
 def _who(seen: Seen) -> str:
     """The provider, and what else the counting depends on."""
-    span = f" in `{seen.span}` of {seen.model}" if seen.span else ""
-    version = f" {seen.version}" if seen.version else ""
-    key = f" with `{seen.key}`" if seen.key else ""
-    whose = f"`{seen.provider}`" if seen.provider else "any provider"
-    return f"{whose}{span} (`{seen.scope}`{version}{key})"
+    parts = [f"`{seen.provider}`" if seen.provider else "any provider"]
+    if seen.model:
+        parts.append(f"model `{seen.model}`")
+    if seen.span:
+        parts.append(f"span `{seen.span.strip()}`")
+    if seen.key:
+        parts.append(f"with `{seen.key}`")
+    scope = f"`{seen.scope}` {seen.version}".rstrip()
+    return f"{', '.join(parts)} ({scope})"
 
 
 def _counting(seen: Seen) -> str:

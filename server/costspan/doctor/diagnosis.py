@@ -17,6 +17,7 @@ from costspan.model import METRICS
 
 _EXAMPLES = 3
 _SUBJECTS = 8
+_NO_SPANS = (Finding.ONLY_METRICS, Finding.ONLY_LOGS)  # one setting makes spans of either
 _KNOWN = (Finding.LIBRARY_MISCOUNTS, Finding.LIBRARY_OMITS)
 
 # Flags of a trace's roll-up, and what is said of them.
@@ -81,8 +82,9 @@ def _diagnosis(check: Check, party: Party, concerned: Sequence[Sighting]) -> Dia
 def _helps(finding: Finding, library: Library | None, kinds: Sequence[Kind]) -> Advice:
     """The library's own setting, else what helps everywhere."""
     providers = {kind.provider for kind in kinds}
+    told = _NO_SPANS if finding in _NO_SPANS else (finding,)
     for gap in library.gaps if library else ():
-        if gap.finding is finding and gap.fix and _concerns(gap, providers):
+        if gap.finding in told and gap.fix and _concerns(gap, providers):
             return Advice(gap.fix, gap.link)
     if finding is Finding.UNPRICED:
         reasons = _unique(kind.unpriced for kind in kinds)

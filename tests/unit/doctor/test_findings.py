@@ -16,6 +16,7 @@ from costspan.cli.price import price_requests
 from costspan.doctor.examine import examine
 from costspan.doctor.finding import MEANINGS, Finding, Severity, severity
 from costspan.doctor.report import Diagnosis, Report
+from costspan.doctor.snapshot import SignalSighting, Snapshot
 from costspan.doctor.survey import Survey
 from costspan.model import LOGS, METRICS, Value
 from costspan.testing import SECOND, START, request, span
@@ -237,6 +238,18 @@ def test_what_was_seen_before_is_left_out() -> None:
 
     assert examine(snapshot, "").accuracy_findings == 1
     assert examine(snapshot, "", START + 30 * SECOND).accuracy_findings == 0
+
+
+@pytest.mark.parametrize("signal", [METRICS, LOGS])
+def test_claude_code_without_spans_is_told_how_to_send_them(signal: str) -> None:
+    """One switch, whether it was seen in metrics or in logs."""
+    scope = "com.anthropic.claude_code"
+    snapshot = Snapshot(signals=[SignalSighting("me", scope, signal, 1, ("x",))])
+    (service,) = examine(snapshot, "").services
+    (finding,) = service.findings
+
+    assert finding.library == "Claude Code"
+    assert "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA=1" in finding.fix
 
 
 def test_every_finding_has_a_case() -> None:

@@ -10,6 +10,7 @@ import re
 from costspan.doctor.libraries.agentops import AGENTOPS
 from costspan.doctor.libraries.coding_agents import CODING_AGENTS, EXPORTERS
 from costspan.doctor.libraries.frameworks import FRAMEWORKS
+from costspan.doctor.libraries.gateways import GATEWAYS
 from costspan.doctor.libraries.google_adk import GOOGLE_ADK
 from costspan.doctor.libraries.langfuse import LANGFUSE
 from costspan.doctor.libraries.langsmith import LANGSMITH
@@ -47,6 +48,7 @@ LIBRARIES: tuple[Library, ...] = (
     *LANGFUSE,
     *GOOGLE_ADK,
     *AGENTOPS,
+    *GATEWAYS,
 )
 """In order: the first whose scope fits made the span. So a prefix stands after what it contains."""
 

@@ -71,6 +71,14 @@ def test_frames_come_in_the_order_of_their_append_with_rising_seq(make: Make) ->
     assert [f.seq for f in frames] == [last - 1, last, last + 1]
 
 
+def test_an_append_of_nothing_adds_nothing(make: Make) -> None:
+    journal = make([OTLP])
+    last = journal.append([frame(b"a")])
+
+    assert journal.append([]) == last
+    assert journal.backlog("otlp").frames == 1
+
+
 def test_reading_does_not_move_the_cursor_and_a_commit_does(make: Make) -> None:
     journal = make([OTLP])
     journal.append([frame(b"a"), frame(b"b")])

@@ -160,6 +160,8 @@ class DiskJournal:
             added[frame.signal] = added.get(frame.signal, 0) + size
         with self._lock:
             self._check(added)
+            if not frames:
+                return self._last
             self._shelf.make_room(sum(added.values()))
             self._shelf.expire(self._clock.now())
             try:

@@ -235,6 +235,7 @@ class Writer:
         self.fault = text
         self._telemetry.journal_append_failures.add(1, reason)
         unwritable = Unwritable(text, after=_RETRY_AFTER)
+        self.next_seq += 1  # a file that can't be removed has its name from the last one
         while self._syncing:
             self._synced.wait()
         if file is not None and file is self._file:

@@ -196,6 +196,19 @@ def test_a_record_forged_in_a_prompt_is_not_taken_for_one_after_damage(place: Pl
     assert bodies(place.start()) == [b"h", b"n"]
 
 
+def test_a_torn_tail_is_cut_off_once(place: Place) -> None:
+    place.start().append([frame(b"0")])
+    place.stop()
+    with place.files("*.segment")[0].open("ab") as file:
+        file.write(b"half a record")
+
+    assert bodies(place.start()) == [b"0"]
+    assert place.telemetry.journal_truncated.exact() == 13
+    assert bodies(place.start()) == [b"0"]
+    assert place.telemetry.journal_truncated.exact() == 0
+    assert place.telemetry.journal_corrupt.exact() == 0
+
+
 @pytest.mark.parametrize("how", ["lost", "damaged"])
 def test_a_lost_cursor_starts_over_at_the_oldest_frame(place: Place, how: str) -> None:
     journal = place.start([OTLP, STORE])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -55,6 +57,29 @@ def test_what_helps_is_said_for_something_that_is_missing(library: Library) -> N
         assert not gap.fix.endswith("."), gap
         assert gap.link == "" or gap.link.startswith("https://"), gap
         assert gap.fix or not gap.link, gap
+
+
+def test_every_library_with_a_golden_has_an_entry() -> None:
+    """Scopes of one's own making are called `my.*`; LiteLLM may write onto an application's."""
+    unlisted = set()
+    for file in (TESTS / "golden").glob("*/*.json"):
+        case = json.loads(file.read_text())
+        scope, call = case["span"]["scope"], case["call"] or {}
+        known = library_of(scope["name"], scope.get("version", ""), call.get("dialect", ""))
+        if known is None and not scope["name"].startswith("my."):
+            unlisted.add(scope["name"])
+
+    assert unlisted == set()
+
+
+def test_every_library_that_is_run_is_cited() -> None:
+    """By the names of `test_real_libraries.py`."""
+    source = (TESTS / "integration" / "test_real_libraries.py").read_text()
+    run = set(re.findall(r'^    "([\w-]+)": Library\(', source, re.MULTILINE))
+    cited = {each.partition("::")[2] for library in LIBRARIES for each in library.evidence}
+
+    assert run
+    assert run <= cited
 
 
 def test_names_are_unique() -> None:

@@ -87,4 +87,25 @@ MICROSOFT = (
             "golden/microsoft/extensions_ai_preview.json",
         ),
     ),
+    Library(
+        name="Azure AI SDKs (Python)",
+        package="pypi:azure-ai-projects",
+        versions="2.10.0, azure-ai-inference 1.0.0b9, azure-ai-agents 1.1.0",
+        scopes=("azure.ai.*",),
+        dialect="microsoft",
+        spans="chats are billed; of a remote agent its own span, which is the only one with usage",
+        seen=(Seen("azure.ai.inference", "", "azure.ai.inference"),),
+        gaps=(
+            Gap(
+                Finding.LIBRARY_MISCOUNTS,
+                "None of them has a key for cached tokens: prompts that the cache served are priced"
+                " in full.",
+            ),
+        ),
+        evidence=(
+            "golden/microsoft/azure_ai_inference.json",
+            "golden/microsoft/azure_ai_agents_run.json",
+            "golden/microsoft/azure_ai_projects_agent.json",
+        ),
+    ),
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 import urllib.request
@@ -76,6 +78,12 @@ class Rig:
     def warm_up(self) -> None:
         eventually(lambda: len(self.load.books().spans) >= _WARM)
 
+    def crash(self) -> None:
+        """SIGKILL, and a start on what is in its journal."""
+        os.kill(self._line.pid, signal.SIGKILL)
+        self._line.ended(within=10)
+        self._line.start()
+
     def look(self) -> None:
         """One look during the outage: does the living destination keep up, what says the health."""
         if self.name == COLLECTOR:
@@ -130,13 +138,24 @@ class Place:
     """Where the three lines run side by side, so that one outage serves them all."""
 
     def __init__(
-        self, otelcol: Path, directory: Path, living: RunningStore, mortal: MortalStore
+        self,
+        otelcol: Path,
+        directory: Path,
+        living: RunningStore,
+        mortal: MortalStore,
+        *,
+        on_disk: bool = False,
     ) -> None:
         self._otelcol = otelcol
         self._directory = directory
         self._living = living
         self._mortal = mortal
+        self._on_disk = on_disk
         self._collectors: list[Collector] = []  # those that are killed
+
+    def database(self, name: str) -> str:
+        """Where a line's rows are."""
+        return f"outage_{name}_{'disk' if self._on_disk else 'memory'}"
 
     @contextmanager
     def rigs(self) -> Iterator[list[Rig]]:
@@ -150,9 +169,9 @@ class Place:
         with ExitStack() as stack:
             for rig in rigs:
                 if rig.name == COLLECTOR:
-                    client = self._living.client(_database(rig.name))
+                    client = self._living.client(self.database(rig.name))
                 else:
-                    client = stack.enter_context(self._mortal.client(_database(rig.name)))
+                    client = stack.enter_context(self._mortal.client(self.database(rig.name)))
                 rig.stored = Stored(client)
             yield
 
@@ -171,14 +190,15 @@ class Place:
         sink = stack.enter_context(OtlpSink())
         port = self._collector(name, sink, stack)
         store = self._living.embedded if name == COLLECTOR else self._mortal
-        dsn = store.endpoint.dsn(_database(name))
+        dsn = store.endpoint.dsn(self.database(name))
         exporters = {
             "otlp": {**otlp(f"127.0.0.1:{port}"), "retry_on_failure": _RETRY},
             "clickhouse": {"endpoint": dsn, "retry_on_failure": _RETRY},
         }
         directory = self._directory / name
         directory.mkdir()
-        line = stack.enter_context(running(directory, exporters))
+        journal = {"directory": str(directory / "journal")} if self._on_disk else None
+        line = stack.enter_context(running(directory, exporters, journal=journal))
         load = stack.enter_context(SteadyLoad(line.ports.grpc, name))
         return Rig(name, line, load, sink)
 
@@ -199,8 +219,13 @@ class Place:
         return ports.grpc
 
 
-def play(place: Place, rigs: Sequence[Rig], seconds: float) -> dict[str, Ended]:
-    """Warm up, the outage, recovery under load, the end of the load."""
+def play(
+    place: Place, rigs: Sequence[Rig], seconds: float, *, crash: bool = False
+) -> dict[str, Ended]:
+    """Warm up, the outage, recovery under load, the end of the load.
+
+    `crash`: at the end of the outage costspan dies too, and is started before anybody else.
+    """
     for rig in rigs:
         rig.warm_up()
     with place.readers(rigs):
@@ -212,14 +237,12 @@ def play(place: Place, rigs: Sequence[Rig], seconds: float) -> dict[str, Ended]:
             for rig in rigs:
                 rig.look()
             pause.wait(_PAUSE)
+        for rig in rigs if crash else ():
+            rig.crash()
     with place.readers(rigs):
         for rig in rigs:
             rig.catch_up()
         return {rig.name: rig.end() for rig in rigs}
-
-
-def _database(name: str) -> str:
-    return f"outage_{name}"
 
 
 def _health(line: Line) -> Health:

@@ -1,11 +1,14 @@
-"""A Collector with a queue on disk in front of costspan, which is stopped three times under load.
+"""A Collector with a queue on disk in front of costspan, which ends three times under load.
 
-What the Collector acked must be downstream, in the sink and in ClickHouse. costspan's journal is in
-memory: each stop has to hand over what it holds, and what it no longer takes the Collector keeps.
+What the Collector acked must be downstream, in the sink and in ClickHouse. With a journal in memory
+costspan is stopped: each stop has to hand over what it holds, and what it no longer takes the
+Collector keeps. With a journal on disk it is killed.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
@@ -39,16 +42,24 @@ class Scene(NamedTuple):
     collector: Collector
     line: Line
     arrivals: Arrivals
+    killed: bool  # or else stopped
 
     def more(self) -> None:
         """Wait until the Collector has acked a good deal more."""
         enough = len(self.load.books().spans) + MORE
         eventually(lambda: len(self.load.books().spans) >= enough)
 
-    def restart(self, meanwhile: Callable[[], None] = lambda: None) -> int:
-        """Stop costspan under load, let the queue grow, start it on the same ports: exit code."""
+    def end(self) -> int | None:
+        """Costspan ends, in its way: exit code."""
+        if self.killed:
+            os.kill(self.line.pid, signal.SIGKILL)
+            return self.line.ended(within=10)
+        return self.line.stop()
+
+    def restart(self, meanwhile: Callable[[], None] = lambda: None) -> int | None:
+        """End costspan under load, let the queue grow, start it on the same ports: exit code."""
         self.more()
-        code = self.line.stop()
+        code = self.end()
         meanwhile()
         self.more()
         self.line.start()
@@ -72,8 +83,9 @@ class Scene(NamedTuple):
 class Ended(NamedTuple):
     """What is known when everything has settled."""
 
+    killed: bool
     books: Books
-    exit_codes: Sequence[int]
+    exit_codes: Sequence[int | None]
     log: str
     downstream: Mapping[str, int]
     rows: Mapping[str, int]
@@ -100,19 +112,26 @@ def collector_to(
 
 
 @contextmanager
-def scene(exporter: str, otelcol: Path, directory: Path, dsn: str) -> Iterator[Scene]:
+def scene(
+    exporter: str, otelcol: Path, directory: Path, dsn: str, *, killed: bool
+) -> Iterator[Scene]:
     """Everything runs inside."""
     with ExitStack() as stack:
         sink = stack.enter_context(OtlpSink())
         ends = {"otlp": otlp(sink.endpoint), "clickhouse": {"endpoint": dsn}}
-        line = stack.enter_context(running(directory, ends, drain="10s"))
+        journal = {"directory": str(directory / "journal")} if killed else None
+        line = stack.enter_context(running(directory, ends, journal=journal, drain="10s"))
         collector, port = collector_to(line, exporter, otelcol, directory)
         stack.enter_context(collector)
         load = stack.enter_context(SteadyLoad(port, exporter, requests_per_second=20))
-        yield Scene(load, collector, line, Arrivals(lambda: sink.bodies("traces")))
+        yield Scene(load, collector, line, Arrivals(lambda: sink.bodies("traces")), killed)
 
 
-@pytest.fixture(scope="module", params=EXPORTERS)
+@pytest.fixture(
+    scope="module",
+    params=[(exporter, killed) for killed in (False, True) for exporter in EXPORTERS],
+    ids=lambda param: f"{param[0]}-{'killed' if param[1] else 'stopped'}",
+)
 def ended(
     request: pytest.FixtureRequest,
     otelcol: Path,
@@ -120,15 +139,18 @@ def ended(
     store: RunningStore,
 ) -> Ended:
     """Three restarts: plain, with a crash of the Collector meanwhile, and after one under load."""
-    directory, database = tmp_path_factory.mktemp("client"), f"client_{request.param}"
+    exporter, killed = request.param
+    directory, database = tmp_path_factory.mktemp("client"), f"client_{exporter}_{killed}"
     stored = Stored(store.client(database))
-    with scene(request.param, otelcol, directory, store.dsn_of(database)) as played:
+    dsn = store.dsn_of(database)
+    with scene(exporter, otelcol, directory, dsn, killed=killed) as played:
         codes = [played.restart(), played.restart(played.crash_collector)]
         played.crash_collector()
         codes.append(played.restart())
         books = played.settle(stored)
         codes.append(played.line.stop())
         return Ended(
+            killed=killed,
             books=books,
             exit_codes=codes,
             log=played.line.log.read_text(),
@@ -152,8 +174,10 @@ def test_every_call_is_in_the_store_once_with_its_exact_cost(ended: Ended) -> No
 
 
 def test_every_stop_hands_over_what_it_holds_and_ends_with_0(ended: Ended) -> None:
-    assert ended.exit_codes == [0] * 4
-    assert ended.log.count("stopped; 0 items were left undelivered") == 4
+    ends = [-signal.SIGKILL] * 3 if ended.killed else [0] * 3
+
+    assert ended.exit_codes == [*ends, 0]
+    assert ended.log.count("stopped; 0 items were left") == (1 if ended.killed else 4)
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)

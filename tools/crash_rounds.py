@@ -21,6 +21,7 @@ sys.path[:0] = [str(_ROOT / "tests"), str(_ROOT / "benchmarks")]
 from machine import commit, machine  # noqa: E402  (found by the line above)
 
 from costspan.store.process import EmbeddedStore  # noqa: E402
+from integration.both_ends import Totals  # noqa: E402
 from integration.crash_launcher import POINTS  # noqa: E402
 from integration.crash_rounds import Outcome, Round, crashing, plan  # noqa: E402
 from integration.running_store import RunningStore  # noqa: E402
@@ -62,6 +63,8 @@ def broken(outcome: Outcome) -> list[str]:
             found.append(f"{missing} acked spans are missing at {end}")
     if len(outcome.calls) != len(books.costs) or dict(outcome.calls) != books.costs:
         found.append(f"llm_calls has {len(outcome.calls)} calls of {len(books.costs)}, or others")
+    if outcome.totals != outcome.exact_totals():
+        found.append(f"trace_totals: {outcome.totals} in place of {outcome.exact_totals()}")
     if unexplained := outcome.doubled_rows() - outcome.again:
         found.append(f"{len(unexplained)} rows of otel_traces are doubled that were sent once")
     for name, account in outcome.accounts.items():
@@ -82,6 +85,8 @@ def page(outcome: Outcome, faults: Sequence[str], seed: int) -> str:
         ("model calls sent, in `llm_calls`", f"{len(books.costs)}, {len(outcome.calls)}"),
         ("their cost by the client's books, USD", books.cost),
         ("by `llm_calls`, USD", sum(cost or 0 for _, cost in outcome.calls)),
+        ("traces, calls and cost by `trace_totals`", _told(outcome.totals)),
+        ("by the client's books", _told(outcome.exact_totals())),
         ("spans that the client had to send again", len(outcome.again)),
         ("spans doubled in `otel_traces`", len(outcome.doubled_rows())),
         ("of them sent once by the client", len(outcome.doubled_rows() - outcome.again)),
@@ -101,6 +106,10 @@ it delivers what is left, and everything is counted by span id.
 
 """
     return head + _table(("", ""), rows) + "\n## By point\n\n" + _by_point(outcome.rounds)
+
+
+def _told(totals: Totals) -> str:
+    return f"{totals.traces}, {totals.calls}, {totals.cost.normalize()}"
 
 
 def _by_point(rounds: Sequence[Round]) -> str:

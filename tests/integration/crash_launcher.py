@@ -19,6 +19,7 @@ CRASH, MUTATION = "COSTSPAN_CRASH", "COSTSPAN_MUTATION"
 CLOCK_STEP = "COSTSPAN_CLOCK_STEP"
 BEFORE, AFTER, HALFWAY = "before", "after", "halfway"
 _LATE = 0.3  # seconds
+_CHECKPOINT_EVERY = 300_000_000  # nanoseconds, in place of 10 s: these lives are short
 
 
 class Point(NamedTuple):
@@ -42,6 +43,10 @@ POINTS = {
     "before cursor": Point("costspan.journal.cursor:Cursor.write", BEFORE),
     "after cursor": Point("costspan.journal.cursor:Cursor.write", AFTER),
     "new segment": Point("costspan.journal.segment:SegmentFile.__init__", AFTER),
+    "before checkpoint": Point("costspan.ledger.checkpoint:Checkpoints.publish", BEFORE),
+    "after checkpoint": Point("costspan.ledger.checkpoint:Checkpoints.publish", AFTER),
+    "before release": Point("costspan.journal.disk:DiskJournal.release", BEFORE),
+    "in replay": Point("costspan.ledger.ledger:TraceLedger.resume", AFTER),
     "in recovery": Point("costspan.journal.recovery:recover", BEFORE),
 }
 
@@ -164,6 +169,7 @@ def main() -> None:
         step_clock(float(seconds))
     if crash := os.environ.get(CRASH):
         point, _, passages = crash.partition(":")
+        import_module("costspan.ledger.continuity")._EVERY = _CHECKPOINT_EVERY  # type: ignore[attr-defined]
         arm(POINTS[point], int(passages))
     from costspan.cli import main as costspan  # noqa: PLC0415  (the functions are in place now)
 

@@ -44,6 +44,11 @@ def test_every_call_is_in_the_store_once_with_its_exact_cost(outcome: Outcome) -
     assert dict(outcome.calls) == outcome.books.costs
 
 
+def test_the_totals_of_the_traces_are_exact(outcome: Outcome) -> None:
+    """Each trace came in three requests, and many were open when costspan died."""
+    assert outcome.totals == outcome.exact_totals()
+
+
 def test_a_row_of_otel_traces_is_doubled_only_if_the_client_had_to_send_again(
     outcome: Outcome,
 ) -> None:

@@ -152,8 +152,7 @@ def test_what_is_dropped_while_it_is_being_read_is_not_delivered_too(
     got = journal.read("clickhouse", ROUND, 0)
     journal.commit("clickhouse", got[-1].seq)
 
-    assert got[0].body[:2] == b"00"  # it was in hand
-    assert got[1].body[:2] > b"20"
+    assert got[0].body[:2] > b"20"
     assert len(got) + room.dropped("clickhouse") == 30
     assert journal.backlog("clickhouse").items == 0
 

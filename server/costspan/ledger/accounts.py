@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from costspan.ledger.forest import Forest
-from costspan.ledger.likeness import Tokens, tokens
+from costspan.ledger.likeness import Tokens, agree, tokens
 from costspan.model import LEAF
 
 _CALL, _SUBTASK = "model_call", "subtask"  # operations of the accounts
@@ -51,16 +51,19 @@ def _is(span_id: bytes, operation: str, forest: Forest) -> bool:
 
 def _upkeep(books: list[bytes], billed: list[bytes], forest: Forest) -> Iterator[bytes]:
     """Those of calls that another library tells of as well."""
-    told: dict[tuple[bytes, Tokens], int] = {}
-    scopes = {forest.calls[one].scope_name for one in books}
-    for one in billed:
-        if forest.calls[one].scope_name not in scopes:
-            key = forest.links[one], tokens(forest.calls[one])
-            told[key] = told.get(key, 0) + 1
+    calls = forest.calls
+    scopes = {calls[one].scope_name for one in books}
+    told: dict[tuple[bytes, int], list[bytes]] = {}
+    for one in sorted(billed):
+        if calls[one].scope_name not in scopes:
+            told.setdefault((forest.links[one], tokens(calls[one])[0]), []).append(one)
     for one in sorted(books):
-        key = forest.links[one], tokens(forest.calls[one])
-        if forest.calls[one].operation in _UPKEEP and told.get(key, 0):
-            told[key] -= 1
+        if calls[one].operation not in _UPKEEP:
+            continue
+        beside = told.get((forest.links[one], tokens(calls[one])[0]), [])
+        double = next((other for other in beside if agree(calls[one], calls[other])), None)
+        if double is not None:
+            beside.remove(double)
             yield one
 
 

@@ -66,8 +66,11 @@ SHAPES: dict[str, Edit] = {
         "Attributes Map(LowCardinality(String), String) CODEC", "Attributes JSON CODEC"
     ),
     "ids of fixed width": swap("TraceId String CODEC", "TraceId FixedString(32) CODEC"),
+    "NULL is possible": lambda sql: sql.replace(
+        "StatusMessage String", "StatusMessage LowCardinality(Nullable(String))"
+    ).replace("ScopeName String", "ScopeName Nullable(String)"),
     "an older sort key": swap("toDateTime(Timestamp), Timestamp)", "toDateTime(Timestamp))"),
-    "columns of others": swap("    INDEX", "    Extra String DEFAULT 'x',\n    INDEX"),
+    "more columns": swap("    INDEX", "    Extra String DEFAULT 'x',\n    INDEX"),
 }
 
 

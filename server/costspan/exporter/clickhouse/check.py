@@ -41,12 +41,11 @@ _SECONDS = {
     "Year": 365 * 86_400,
 }
 
-# What a column of otel_traces may be so that our values arrive in it whole. Seen in the wild:
-# Duration Int64 (contrib before 0.86), attributes as JSON (its option `json`).
-_TEXT = re.compile(r"(LowCardinality\()?(String|FixedString\(\d+\))\)?|Enum.*")
-_MAP = re.compile(
-    r"Map\((LowCardinality\(String\)|String), (LowCardinality\(String\)|String)\)|JSON.*"
-)
+# What a column of otel_traces may be, bare of LowCardinality and Nullable, so that our values
+# arrive in it whole. Seen: Duration Int64 (older contrib), attributes as JSON (its option `json`).
+_WRAPPED = re.compile(r"(?:LowCardinality|Nullable)\(((?:[^()]|\([^()]*\))*)\)")
+_TEXT = re.compile(r"String|FixedString\(\d+\)|Enum.*")
+_MAP = re.compile(r"Map\(String, String\)|JSON.*|Object.*")
 _NUMBER = re.compile(r"U?Int64|U?Int128|U?Int256")
 _TIME = re.compile(r"DateTime64\([3-9].*\)")
 _KINDS = {
@@ -174,11 +173,17 @@ def _types(tables: Tables) -> Iterator[Finding]:
         kind = present[name]
         nested = "." in name
         inner = kind.removeprefix("Array(").removesuffix(")") if nested else kind
-        if not _KINDS.get(name, _TEXT).fullmatch(inner):
+        if not _KINDS.get(name, _TEXT).fullmatch(_unwrapped(inner)):
             text = (
                 f"{_SPANS}.{name} is {kind}, expected {_type(_SPANS, name)}: values would be lost"
             )
             yield Finding(ERROR, _SPANS, text)
+
+
+def _unwrapped(kind: str) -> str:
+    while (bare := _WRAPPED.sub(r"\1", kind)) != kind:
+        kind = bare
+    return kind
 
 
 def _cost_columns(tables: Tables) -> Iterator[Finding]:

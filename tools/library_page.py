@@ -88,7 +88,7 @@ def _gap(gap: Gap) -> tuple[str, str, str]:
     if severity(gap.finding) is not Severity.DETAIL:
         finding = f"**{finding}**"
     only = f" ({', '.join(gap.providers)})" if gap.providers else ""
-    fix = f"[{gap.fix}]({gap.link})" if gap.fix and gap.link and "[" not in gap.fix else gap.fix
+    fix = f"{gap.fix} ([docs]({gap.link}))" if gap.link else gap.fix
     return finding, gap.text + only, fix or "nothing that is known"
 
 

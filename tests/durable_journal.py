@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from costspan.model import Backlog, Frame, ReaderSpec
+from costspan.errors import Full
+from costspan.model import OWN, Backlog, Frame, ReaderSpec
 
 
 class Killed(BaseException):
@@ -30,7 +31,7 @@ class Fuse:
 
 
 class DurableJournal:
-    """What a disk journal keeps: the frames, and how far each reader was. Never full.
+    """What a disk journal keeps: the frames, and how far each reader was.
 
     `restart` is a new process: readers that release read on from there.
     """
@@ -41,6 +42,7 @@ class DurableJournal:
         self._specs = {spec.name: spec for spec in readers}
         self._fuse = fuse or Fuse()
         self.frames: list[Frame] = []
+        self.full = False  # for rows
         self._durable = dict.fromkeys(self._specs, 0)
         self._position = dict(self._durable)
         self._recovered = 0
@@ -54,6 +56,8 @@ class DurableJournal:
         self._durable[reader] = max(self._durable[reader], seq)
 
     def append(self, frames: Sequence[Frame]) -> int:
+        if self.full and any(frame.flags & OWN for frame in frames):
+            raise Full("no room for rows")
         for frame in frames:
             self._fuse.burn()
             self.frames.append(frame._replace(seq=len(self.frames) + 1))

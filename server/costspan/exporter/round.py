@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from costspan.exporter.divide import divide
 from costspan.model import Frame
@@ -37,6 +37,7 @@ class Part:
     frames: Sequence[Frame]
     search: Search = field(default_factory=Search)
     failures: int = 0  # attempts that came to nothing
+    doubts: int = 0  # of them those that were refused, perhaps by a fault of the destination
 
     @property
     def signal(self) -> str:
@@ -60,7 +61,7 @@ class Part:
             first, second = pair[:1], pair[1:]
         else:
             return None
-        return Part(first, self.search, self.failures), Part(second, self.search, self.failures)
+        return replace(self, frames=first), replace(self, frames=second)
 
 
 class Round:

@@ -1,10 +1,7 @@
-"""The loop of one destination: read, group, deliver until there is a verdict, commit.
+"""The loop of one destination: read a round, plan it, have it delivered, commit, count.
 
-What a delivery is and how it travels is the destination's business (`destination.py`); how long to
-wait is `retry.py`'s; what has become of each part is in `round.py`. Rules:
+What becomes of the parts of a round is `delivery.py`'s. Rules:
 
-- A part is tried for ever until it has a verdict. Its failure never re-sends another one.
-- What is refused for its content is halved, down to one item: one bad span takes nobody along.
 - The cursor moves when everything that was read has a verdict, and only then its items are counted.
   So a crash re-sends at most one round, and what it re-sends was not counted.
 - Every item ends in exactly one counter: sent, rejected, dead_lettered or dropped.
@@ -20,13 +17,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from costspan.clock import Clock
-from costspan.errors import Permanent, Refused, Retryable, TooLarge
-from costspan.exporter.contact import Contact, reason
+from costspan.exporter.contact import Contact
 from costspan.exporter.dead_letters import DeadLetters
-from costspan.exporter.destination import Delivered, Destination
-from costspan.exporter.letter import Letter
+from costspan.exporter.delivery import Delivery
+from costspan.exporter.destination import Destination
+from costspan.exporter.drain import Drain
 from costspan.exporter.retry import RetryPolicy
-from costspan.exporter.round import DEAD, REJECTED, SENT, Part, Round
+from costspan.exporter.round import DEAD, REJECTED, SENT, Round
 from costspan.model import Frame, Journal
 from costspan.telemetry import Telemetry
 
@@ -35,15 +32,8 @@ _log = logging.getLogger(__name__)
 # An idle reader looks up this often to see whether it shall drain.
 _IDLE_SECONDS = 0.5
 _CLOSED_SECONDS = 0.01
-# While draining, an attempt a second: back-off and hints are for those who have time.
-_DRAIN_WAIT_SECONDS = 1.0
 # After the deadline a delivery in flight is cancelled; this long it may take to notice.
 _CANCEL_SECONDS = 2.0
-_SECOND = 1_000_000_000
-# A refusal that may be the destination's own fault is believed at this attempt.
-_BELIEVED = 3
-# A limit that is only inferred never falls below: every batch would fall apart into crumbs.
-_LEAST_LIMIT = 64 << 10
 
 
 class Runner:
@@ -72,19 +62,19 @@ class Runner:
         self._destination = destination
         self._journal = journal
         self._telemetry = telemetry
-        self._clock = clock
         self._retry = retry or RetryPolicy()
-        self._max_batch_bytes = max_batch_bytes
+        self._max_bytes = max_batch_bytes * consumers
         self._linger = linger
-        self._consumers = consumers
         self._durable = durable
-        self._dead_letters = dead_letters
+        self._drain = Drain(clock)
         self._contact = Contact(self.name, telemetry, clock)
-        self._limit: int | None = None  # bytes of a request, once the destination has shown one
+        self._delivery = Delivery(
+            *(destination, self._contact, self._drain, clock),
+            retry=self._retry,
+            consumers=consumers,
+            dead_letters=dead_letters,
+        )
         self._round: Round | None = None
-        self._draining = threading.Event()
-        self._given_up = threading.Event()
-        self._deadline = 0  # clock.monotonic(), once draining
         self._thread = threading.Thread(target=self._run, name=f"exporter-{self.name}", daemon=True)
 
     @property
@@ -101,17 +91,16 @@ class Runner:
         Returns at once, so that several destinations drain side by side; `join_all` waits. Call it
         when nothing is appended any more: an empty journal ends the thread.
         """
-        self._deadline = deadline
-        self._draining.set()
+        self._drain.begin(deadline)
 
     def wait(self, seconds: float | None = None) -> None:
         """Wait for the end of the thread: until the drain's deadline unless told otherwise."""
         if self._thread.ident is not None:
-            self._thread.join(max(0.0, self._remaining() if seconds is None else seconds))
+            self._thread.join(max(0.0, self._drain.remaining if seconds is None else seconds))
 
     def cancel(self) -> None:
         """The deadline has passed: a delivery that is still in flight is given up."""
-        self._given_up.set()
+        self._drain.give_up()
         self._destination.close()
 
     def count_left(self) -> int:
@@ -133,14 +122,14 @@ class Runner:
 
     def _run(self) -> None:
         self._open()
-        while not self._expired():
+        while not self._drain.over:
             try:
                 if not self._step():
                     return
             except Exception as fault:  # noqa: BLE001 (the boundary of the thread: it must not end)
                 _log.exception("exporter %s: the round failed and is repeated", self.name)
                 self._contact.failed(fault)
-                self._wait(self._retry.delay(1))
+                self._drain.pause(self._retry.delay(1))
 
     def _open(self) -> None:
         """Meet the destination early: its tables should be there before the first span is."""
@@ -151,13 +140,13 @@ class Runner:
 
     def _step(self) -> bool:
         """Settle one round. Return False when a drain is complete."""
-        draining = self._draining.is_set()  # asked first: what is appended before it is still read
+        draining = self._drain.begun  # asked first: what is appended before it is still read
         round_ = self._round or self._begin(draining=draining)
         if round_ is None:
             # a journal that is closed answers at once: do not spin until the drain begins
-            self._draining.wait(_CLOSED_SECONDS)
+            self._drain.idle(_CLOSED_SECONDS)
             return not draining
-        self._deliver_all(round_)
+        self._delivery.work(round_)
         if round_.complete:
             self._journal.commit(self.name, round_.last_seq)
             self._round = None
@@ -177,129 +166,14 @@ class Runner:
     def _read(self, *, draining: bool) -> list[Frame]:
         """Frames for one round. Little waits a moment for more, so that it leaves joined."""
         timeout = 0.0 if draining else _IDLE_SECONDS
-        most = self._max_batch_bytes * self._consumers
-        frames = self._journal.read(self.name, most, timeout)
+        frames = self._journal.read(self.name, self._max_bytes, timeout)
         if not frames or draining or self._linger <= 0:
             return frames
         if self._journal.backlog(self.name).frames > len(frames):
             return frames  # more is there already than one round takes
-        self._draining.wait(self._linger)
+        self._drain.idle(self._linger)
         # reading does not move the cursor: the same frames come again, and what arrived since
-        return self._journal.read(self.name, most, 0.0)
-
-    # --- deliveries ---------------------------------------------------------------------------
-
-    def _deliver_all(self, round_: Round) -> None:
-        """Bring every part to a verdict, several at once if there are several consumers."""
-        if self._consumers == 1:
-            self._work(round_)
-            return
-        extra = [
-            threading.Thread(target=self._work, args=(round_,), name=self._thread.name, daemon=True)
-            for _ in range(min(self._consumers, round_.waiting) - 1)
-        ]
-        for thread in extra:
-            thread.start()
-        self._work(round_)
-        for thread in extra:
-            thread.join()
-
-    def _work(self, round_: Round) -> None:
-        """Take part after part until none waits, or the drain's deadline has passed."""
-        while not self._expired() and (part := round_.take()):
-            try:
-                self._settle(part, round_)
-            except Exception as fault:  # noqa: BLE001 (as above: a part must not get lost)
-                _log.exception("exporter %s: a delivery failed and is repeated", self.name)
-                round_.give_back(part)
-                self._contact.failed(fault)
-                self._wait(self._retry.delay(1))
-
-    def _settle(self, part: Part, round_: Round) -> None:
-        """One attempt: a verdict, two halves in the place of the part, or a wait."""
-        if self._limit and part.size > self._limit and (halves := part.halves()):
-            round_.replace(part, halves)
-            return
-        try:
-            delivered = self._destination.deliver(part.frames)
-        except Permanent as refusal:
-            self._refused(part, refusal, round_)
-        except Exception as fault:  # noqa: BLE001 (a fault of ours is no verdict on the data)
-            if not isinstance(fault, Retryable) and not part.failures:
-                _log.exception("exporter %s: a delivery failed unexpectedly", self.name)
-            self._again(part, fault, round_)
-        else:
-            self._contact.succeeded()
-            self._delivered(part, delivered, round_)
-
-    def _again(self, part: Part, fault: Exception, round_: Round) -> None:
-        """Put a part back and wait before anybody takes it."""
-        part.failures += 1
-        self._contact.failed(fault)
-        after = fault.after if isinstance(fault, Retryable) else 0.0
-        self._wait(self._retry.delay(part.failures, after))
-        round_.give_back(part)
-
-    def _delivered(self, part: Part, delivered: Delivered, round_: Round) -> None:
-        if delivered.rejected or delivered.message:
-            told = delivered.message or "no reason given"
-            self._contact.say(
-                *(logging.WARNING, ("partial", part.signal), "%d of %d items were rejected: %s"),
-                *(delivered.rejected, part.items, told),
-            )
-        round_.settle(part, ((SENT, "", delivered.sent), (REJECTED, "", delivered.rejected)))
-
-    # --- refusals -----------------------------------------------------------------------------
-
-    def _refused(self, part: Part, refusal: Permanent, round_: Round) -> None:
-        """Look for what is at fault in halves; what can't be cut is a dead letter."""
-        doubtful = isinstance(refusal, Refused) and refusal.scope == Refused.DOUBTFUL
-        if doubtful and part.failures + 1 < _BELIEVED:
-            self._again(part, refusal, round_)
-            return
-        self._contact.refused(refusal)
-        halves = part.halves() if _smaller_may_pass(part, refusal) else None
-        if halves is None:
-            self._dead_letter(part, refusal)
-            round_.settle(part, ((DEAD, reason(refusal), part.items),))
-            return
-        if isinstance(refusal, TooLarge):
-            self._learn(refusal.limit, part.size)
-        round_.replace(part, halves)
-
-    def _learn(self, limit: int, refused: int) -> None:
-        """Keep to the limit that was shown: not every batch shall be refused once first."""
-        shown = limit if 0 < limit < refused else max(refused // 2, _LEAST_LIMIT)
-        if self._limit is None or shown < self._limit:
-            self._limit = shown
-            _log.info("exporter %s: requests are kept below %d bytes", self.name, shown)
-
-    def _dead_letter(self, part: Part, refusal: Permanent) -> None:
-        part.search.found += 1
-        if self._dead_letters is not None:
-            letter = Letter(self._clock.now(), reason(refusal), str(refusal), part.frames)
-            self._dead_letters.keep(letter)
-        self._contact.say(
-            *(logging.ERROR, (part.signal, reason(refusal))),
-            "%d items of %s were refused for good (%s): %s",
-            *(part.items, part.signal, reason(refusal), refusal),
-        )
-
-    # --- waiting ------------------------------------------------------------------------------
-
-    def _wait(self, delay: float) -> None:
-        """Wait before the next attempt. A drain cuts the wait short: it has no time to spare."""
-        if self._draining.is_set():
-            self._given_up.wait(min(delay, self._remaining(), _DRAIN_WAIT_SECONDS))
-        else:
-            self._draining.wait(delay)
-
-    def _expired(self) -> bool:
-        return self._draining.is_set() and self._remaining() <= 0
-
-    def _remaining(self) -> float:
-        """Seconds until the deadline of the drain, never negative."""
-        return max(0.0, (self._deadline - self._clock.monotonic()) / _SECOND)
+        return self._journal.read(self.name, self._max_bytes, 0.0)
 
     # --- counting -----------------------------------------------------------------------------
 
@@ -334,10 +208,3 @@ def join_all(runners: Sequence[Runner]) -> int:
     for runner in runners:
         runner.wait(give_up - time.monotonic())
     return sum(runner.count_left() for runner in runners)
-
-
-def _smaller_may_pass(part: Part, refusal: Permanent) -> bool:
-    """Whether a half of what was refused may be accepted."""
-    if isinstance(refusal, Refused):
-        return refusal.scope != Refused.SENDER and not part.search.over
-    return isinstance(refusal, TooLarge) or not part.search.over

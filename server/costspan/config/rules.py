@@ -15,6 +15,7 @@ from costspan.config.redact import redact
 from costspan.config.tree import (
     ClickHouseExporter,
     Exporter,
+    Journal,
     Note,
     OtlpGrpcExporter,
     OtlpHttpExporter,
@@ -24,6 +25,8 @@ from costspan.config.tree import (
 from costspan.processor.enrich import OWN_KEYS
 from costspan_pricing.faults import Faults, Mark, suggestion
 
+_ON_DISK = ("segment_size", "fsync", "fsync_interval", "max_age", "forget")
+_IN_MEMORY = Journal()
 _MOST_DIMENSIONS = 32
 _MOST_KEYS = 16  # of one dimension
 _MOST_HEADERS = 16  # of include_metadata
@@ -53,6 +56,7 @@ class Rules:
         self._check_attributes()
         self._check_dimensions()
         self._check_price_files()
+        self._check_journal()
         for name, exporter in self._tree.exporters.items():
             path = f"exporters.{name}"
             self._check_waits(exporter, path)
@@ -121,6 +125,20 @@ class Rules:
         for key, path in named if cost.enabled else ():
             if not Path(path).is_file():
                 self._fault(f"processors.cost.{key}", f"expected a file, saw none at {path}")
+
+    # --- the journal -----------------------------------------------------------------------------
+
+    def _check_journal(self) -> None:
+        """What is asked of the disk needs one; who is forgotten must be gone."""
+        journal = self._tree.journal
+        for key in _ON_DISK if journal.directory is None else ():
+            if getattr(journal, key) != getattr(_IN_MEMORY, key):
+                sentence = "needs journal.directory: without it the journal is in memory"
+                self._fault(f"journal.{key}", sentence)
+        for name in journal.forget:
+            if name in self._tree.exporters:
+                text = f"journal.forget: {name} is ignored, because it is configured"
+                self.notes.append(Note("warning", text))
 
     # --- exporters -------------------------------------------------------------------------------
 

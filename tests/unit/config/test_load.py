@@ -326,3 +326,18 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     path.write_text("#" * (1 << 20) + "\n\n")
     with pytest.raises(ConfigError, match="expected at most 1048576 characters"):
         load(str(path), {})
+
+
+def test_who_is_configured_is_not_forgotten() -> None:
+    config = given("""
+journal: {directory: /var/lib/costspan, forget: [otlp, otlphttp/old]}
+exporters: {otlp: {endpoint: "collector:4317"}}
+""")
+
+    assert "journal.forget: otlp is ignored, because it is configured" in notes(config)
+    assert "otlphttp/old" not in notes(config)
+
+
+def test_a_journal_in_a_directory_is_larger_than_one_in_memory() -> None:
+    assert given("journal: {directory: /var/lib/costspan}").journal.limit == 1 << 30
+    assert given("journal: {directory: /var, max_size: 2MiB}").journal.limit == 2 << 20

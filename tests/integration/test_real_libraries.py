@@ -35,6 +35,11 @@ _BOTH = (*_OPENAI, *_ANTHROPIC)
 _CALLBACKS = tuple(
     case for case in _BOTH if case != "openai-embeddings"
 )  # LangChain has none there
+_AG2 = tuple(
+    f"{provider}-{case}"
+    for provider in ("openai", "anthropic")
+    for case in ("tools", "stream", "delegate", "compact")
+)
 _NO_SPANS_OF_THE_SDK = {"ANTHROPIC_OPEN_TELEMETRY": "false"}
 _LITELLM = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it asks GitHub
@@ -82,6 +87,13 @@ LIBRARIES: Mapping[str, Library] = {
         {**_LITELLM, "LITELLM_OTEL_V2": "true"},
         silent=(("openai-*", "reasoning"),),
     ),
+    # Books beside its calls, a sub-agent's with spans of its own among them.
+    "ag2": Library("ag2", _AG2, _NO_SPANS_OF_THE_SDK),
+    "ag2-and-sdk": Library(
+        "ag2", tuple(case for case in _AG2 if case.startswith("anthropic")), doubled=True
+    ),
+    # What was cached stands in the answer alone, as Python shows it.
+    "haystack-openinference": Library("haystack", ("openai-chat", "openai-tools", "openai-retry")),
     "langsmith": Library("langchain", _CALLBACKS, _watched("langsmith", **_LANGSMITH)),
     "langchain-openinference": Library(
         "langchain", _CALLBACKS, _watched("openinference-langchain")

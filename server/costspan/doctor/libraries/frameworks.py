@@ -59,7 +59,8 @@ FRAMEWORKS = (
             "golden/ag2/openai_cached.json",
             "golden/ag2/account_of_a_call.json",
             "golden/ag2/account_of_a_sub_agent.json",
-            "unit/ledger/test_billing_traps.py",
+            "integration/test_real_libraries.py::ag2",
+            "integration/test_real_libraries.py::ag2-and-sdk",
         ),
     ),
     Library(
@@ -128,6 +129,7 @@ FRAMEWORKS = (
         evidence=(
             "golden/openinference/haystack_cached.json",
             "golden/openinference/haystack_bedrock_raw.json",
+            "integration/test_real_libraries.py::haystack-openinference",
         ),
     ),
     Library(

@@ -14,11 +14,15 @@ import pytest
 
 import peers
 from costspan.cli.commands import main
+from costspan.demo.line import Line, configuration, free_ports
 from costspan.exporter.dead_letters import DeadLetters
 from costspan.exporter.letter import Letter
 from costspan.model import LOGS
 from costspan.telemetry import Telemetry
 from costspan.testing import START, frame, request, span
+from integration.lines import eventually
+from integration.otlp_client import export
+from integration.prometheus import value
 
 SECOND = 1_000_000_000
 
@@ -135,3 +139,43 @@ def test_a_replay_that_is_killed_loses_nothing(place: Place) -> None:
 
     assert place.run("replay") == 0
     assert b"".join(r.body for r in place.peer.received) == first + second
+
+
+@pytest.mark.slow
+def test_a_replay_beside_a_running_costspan_delivers_what_it_had_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The real process keeps the poisoned span of a request, and goes on keeping others."""
+    ports = free_ports()
+    with peers.HttpPeer() as peer:
+        peer.poison = b"poison"
+        exporters = {"otlphttp/lab": {"endpoint": peer.endpoint}}
+        journal = {"directory": str(tmp_path / "journal")}
+        config = configuration(ports, exporters, journal=journal, drain="5s")
+        file = tmp_path / "costspan.yaml"
+        file.write_text(json.dumps(config))
+        with Line(config, ports, tmp_path / "costspan.log"):
+            names = ["good", "poison 1", "fine"]
+            export(ports.grpc, request(*(span(name=name) for name in names)))
+            eventually(lambda: _dead_lettered(ports.metrics) == 1)
+            peer.received.clear()
+            peer.poison = b"poison 2"
+            export(ports.grpc, request(span(name="poison 2")))
+            # 1: it may find the second one too, which is refused again
+            assert main(["deadletter", "replay", "--config", str(file)]) in (0, 1)
+            eventually(lambda: _dead_lettered(ports.metrics) == 2)
+            capsys.readouterr()
+            assert main(["deadletter", "list", "--json", "--config", str(file)]) == 0
+            [left] = json.loads(capsys.readouterr().out)["groups"]
+
+    assert (left["items"], left["reason"], left["message"]) == (
+        *(1, "invalid_argument"),
+        "HTTP 400: bad span",
+    )
+    accepted = [r.body for r in peer.received if b"poison 2" not in r.body]
+    assert [body for body in accepted if b"good" in body or b"fine" in body] == []
+    assert b"poison 1" in b"".join(accepted)
+
+
+def _dead_lettered(port: int) -> float:
+    return value(port, "costspan_exporter_dead_lettered_items_total", exporter="otlphttp/lab")

@@ -156,8 +156,7 @@ class DiskJournal:
         payloads = [record.seal(frame) for frame in frames]  # side by side, before the turn
         added: dict[str, int] = {}
         for frame, payload in zip(frames, payloads, strict=True):
-            size = record.size(frame, payload)
-            added[frame.signal] = added.get(frame.signal, 0) + size
+            added[frame.signal] = added.get(frame.signal, 0) + payload.size
         with self._lock:
             self._check(added)
             if not frames:

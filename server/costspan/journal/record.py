@@ -41,6 +41,7 @@ class Payload(NamedTuple):
     metadata: bytes
     crc: int
     length: int
+    size: int  # of the whole record
 
 
 class Head(NamedTuple):
@@ -67,7 +68,8 @@ def seal(frame: Frame) -> Payload:
     """The payload's checksum and length: the costly part, for which no seq is needed."""
     metadata = _metadata_encoder.encode(frame.metadata) if frame.metadata else b""
     crc = zlib.crc32(frame.calls, zlib.crc32(frame.body, zlib.crc32(metadata)))
-    return Payload(metadata, crc, len(metadata) + len(frame.body) + len(frame.calls))
+    length = len(metadata) + len(frame.body) + len(frame.calls)
+    return Payload(metadata, crc, length, FIXED_SIZE + len(frame.signal.encode()) + length)
 
 
 def head(frame: Frame, payload: Payload, salt: int = 0) -> bytes:
@@ -91,11 +93,6 @@ def parts(frame: Frame, payload: Payload, salt: int = 0) -> tuple[bytes, ...]:
 def encode(frame: Frame, salt: int = 0) -> bytes:
     """The record of a frame."""
     return b"".join(parts(frame, seal(frame), salt))
-
-
-def size(frame: Frame, payload: Payload) -> int:
-    """How many bytes the record takes."""
-    return FIXED_SIZE + len(frame.signal.encode()) + payload.length
 
 
 def read_head(data: bytes | memoryview, offset: int = 0, salt: int = 0) -> Head | None:

@@ -131,14 +131,13 @@ class Writer:
     def _write(
         self, frames: Sequence[Frame], payloads: Sequence[Payload]
     ) -> tuple[_Batch, SegmentFile]:
-        size = sum(record.size(f, p) for f, p in zip(frames, payloads, strict=True))
-        file = self._ready(size)
+        file = self._ready(sum(payload.size for payload in payloads))
         parts: list[bytes] = []
         records: list[Written] = []
         at = file.end
         for frame, payload in zip(frames, payloads, strict=True):
             kept = frame._replace(seq=self.next_seq + len(records))
-            start, at = at, at + record.size(kept, payload)
+            start, at = at, at + payload.size
             parts += record.parts(kept, payload, file.segment.salt)
             records.append(Written(kept, start, at))
         file.write(parts)

@@ -17,7 +17,7 @@ _TEXTS = {
     table.REQUEST_TYPE: ("gen_ai.request.type",),
 }
 
-_SIGNS = frozenset({"agentops.span.kind"})
+_SIGNS = frozenset({"agentops.span.kind", "gen_ai.request.type"})
 
 _EMITTERS = (
     Emitter("agentops.instrumentation.google*", INCLUSIVE, reasoning=IN_TOTAL),

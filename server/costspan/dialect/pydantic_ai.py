@@ -16,6 +16,9 @@ from costspan.model import AGGREGATE, LEAF
 _DETAILS = "gen_ai.usage.details."
 _RAW = "gen_ai.usage.raw#/"  # Logfire: the answer's usage as JSON, in the words of the API
 
+# Logfire's OpenAI Agents, 5.2: what the agents make of chat completions stands there alone.
+_AGENTS = "usage#/"
+
 _COUNTS = {
     table.CACHE_READ: (
         f"{_DETAILS}cache_read_tokens",  # beside the plain key
@@ -24,6 +27,7 @@ _COUNTS = {
         f"{_RAW}cache_read_input_tokens",
         f"{_RAW}prompt_tokens_details/cached_tokens",
         f"{_RAW}input_tokens_details/cached_tokens",
+        f"{_AGENTS}input_tokens_details/cached_tokens",
     ),
     table.CACHE_WRITE: (
         f"{_DETAILS}cache_write_tokens",
@@ -44,6 +48,7 @@ _COUNTS = {
         f"{_RAW}completion_tokens_details/reasoning_tokens",
         f"{_RAW}output_tokens_details/reasoning_tokens",
         f"{_RAW}output_tokens_details/thinking_tokens",
+        f"{_AGENTS}output_tokens_details/reasoning_tokens",
     ),
     table.AUDIO_INPUT: (
         f"{_DETAILS}input_audio_tokens",
@@ -86,6 +91,7 @@ _NAMES = (
     Named("pydantic-ai", "agent run", "invoke_agent", AGGREGATE),
     Named("pydantic-ai", "invoke_agent ", "invoke_agent", AGGREGATE),
     Named("pydantic-ai", "model request attempt ", "chat", LEAF),
+    Named("logfire.openai_agents", "Chat completion with ", "chat", LEAF),
 )
 
 # Parts of the totals, or the API's own words for them.

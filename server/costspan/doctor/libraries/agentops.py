@@ -10,7 +10,7 @@ AGENTOPS = (
         name="AgentOps",
         package="pypi:agentops",
         versions="0.4.10 to 0.4.21",
-        scopes=("agentops*",),
+        scopes=("agentops*",),  # those around SDKs bear the SDK's name: their keys tell
         by_keys=True,
         dialect="agentops",
         spans="Spans of the kind `llm` are billed; sessions, agents and the others frame them",
@@ -29,6 +29,14 @@ AGENTOPS = (
                 ("anthropic",),
             ),
             Gap(
+                Finding.LIBRARY_MISCOUNTS,
+                "Of streams by Anthropic's `create(stream=True)` it counts the first event's output"
+                " (0.4.21).",
+                "`messages.stream`",
+                "",
+                ("anthropic",),
+            ),
+            Gap(
                 Finding.LIBRARY_OMITS,
                 "OpenAI's cached tokens have no key but in its agents, and cost as much as the"
                 " others.",
@@ -39,6 +47,7 @@ AGENTOPS = (
         ),
         evidence=(
             "golden/agentops/openai_chat.json",
+            "golden/agentops/anthropic.json",
             "golden/agentops/openai_agents.json",
             "golden/agentops/google.json",
             "golden/agentops/agent_session.json",

@@ -152,10 +152,11 @@ OPENTELEMETRY = (
         name="OpenTelemetry for OpenAI Agents",
         package="pypi:opentelemetry-instrumentation-openai-agents-v2",
         versions="0.1.0",
-        scopes=("opentelemetry.instrumentation.openai_agents_v2",),
+        scopes=("opentelemetry.instrumentation.openai_agents",),
+        scope_version=r"(?:.*b\d+)?",  # OpenLLMetry's has the same name, and a release's number
         dialect="genai",
         spans="`chat` is billed; workflow, turn and agent spans frame it",
-        seen=(Seen("opentelemetry.instrumentation.openai_agents_v2", "", "openai"),),
+        seen=(Seen("opentelemetry.instrumentation.openai_agents", "", "openai"),),
         gaps=(
             OPENAI_STREAMS,
             Gap(
@@ -165,7 +166,10 @@ OPENTELEMETRY = (
                 "an instrumentation of the OpenAI SDK beside it: the richer span is billed",
             ),
         ),
-        evidence=("golden/otel/workflow_of_unknown_kind.json",),
+        evidence=(
+            "golden/otel/workflow_of_unknown_kind.json",
+            "golden/otel/openai_agents_v2_zero.json",
+        ),
     ),
     Library(
         name="OpenTelemetry for Vertex AI",

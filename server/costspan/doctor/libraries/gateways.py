@@ -64,4 +64,22 @@ GATEWAYS = (
         gaps=(_TWICE,),
         evidence=("golden/otel/agentgateway_raw.json", "golden/otel/agentgateway_folded.json"),
     ),
+    Library(
+        name="Traceloop Hub",
+        package="github.com/traceloop/hub",
+        versions="302730e",
+        scopes=("traceloop_hub",),
+        dialect="openllmetry",
+        spans="Each request's span is billed, unless the client tells of the same call better",
+        seen=(Seen("traceloop_hub", "", "openai"),),
+        gaps=(
+            Gap(
+                Finding.LIBRARY_OMITS,
+                "Cached and reasoning tokens have no key: what the cache served is priced in full.",
+                "an instrumentation of the client beside it: the richer span is billed",
+            ),
+            _TWICE,
+        ),
+        evidence=("golden/otel/traceloop_hub.json",),
+    ),
 )

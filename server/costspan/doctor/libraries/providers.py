@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from costspan.doctor.finding import Finding
 from costspan.doctor.libraries.common import ANTHROPIC_SDK_SPANS
-from costspan.doctor.libraries.shape import Library, Seen
+from costspan.doctor.libraries.shape import Gap, Library, Seen
 
 _ANTHROPIC = "com.anthropic.sdk.python"
 
@@ -33,5 +34,23 @@ PROVIDERS = (
             "golden/anthropic/compaction.json",
             "integration/test_real_libraries.py::otel-genai-and-sdk",
         ),
+    ),
+    Library(
+        name="Mistral SDK (Python)",
+        package="pypi:mistralai",
+        versions="1.12.4, 2.0.0, 3.0.0 and 3.7.0",
+        scopes=("mistralai_sdk_tracer",),
+        dialect="genai",
+        spans="`chat`, `embeddings` and the completions of agents are billed",
+        seen=(Seen("mistralai_sdk_tracer", "", "mistral_ai"),),
+        cache=("gen_ai.usage.cache_read.input_tokens",),
+        gaps=(
+            Gap(
+                Finding.LIBRARY_OMITS,
+                "To 3.0 cached tokens have no key, and are priced in full.",
+                "mistralai 3.7",
+            ),
+        ),
+        evidence=("golden/otel/mistral_3_7.json", "golden/otel/mistral_1_12.json"),
     ),
 )

@@ -23,6 +23,7 @@ from costspan.telemetry import Telemetry
 KIB = 1024
 PATIENT = ReaderSpec("otlp", frozenset({TRACES, LOGS}), "backpressure")
 HASTY = ReaderSpec("otlphttp/other", frozenset({TRACES}), "drop_oldest")
+LEDGER = ReaderSpec("ledger", frozenset({TRACES}), "drop_oldest", counted=False, releases=True)
 READERS = (PATIENT, HASTY)
 EVERYTHING = 1 << 30
 frames = st.builds(
@@ -54,13 +55,15 @@ class JournalMachine(RuleBasedStateMachine):
         self.place = self.root / next(self.names)
         self.waiting: dict[ReaderSpec, list[Frame]] = {reader: [] for reader in READERS}
         self.planned: list[Frame] = []
+        self.traces: list[Frame] = []  # all that the ledger was ever given
+        self.released = 0
 
     @initialize()
     def begin(self) -> None:
         self.telemetry = Telemetry()
         self.done = dict.fromkeys(READERS, 0)  # items committed in this life
         limits = DiskSettings(self.place, max_size=64 * KIB, fsync="off")
-        self.journal = DiskJournal(READERS, limits, self.telemetry, SystemClock())
+        self.journal = DiskJournal((*READERS, LEDGER), limits, self.telemetry, SystemClock())
 
     @rule(batch=st.lists(frames, min_size=1, max_size=4))
     def append(self, batch: list[Frame]) -> None:
@@ -69,6 +72,8 @@ class JournalMachine(RuleBasedStateMachine):
         except Full:
             return
         for n, frame in enumerate(batch, start=last - len(batch) + 1):
+            if frame.signal in LEDGER.takes:
+                self.traces.append(frame._replace(seq=n))
             for reader in READERS:
                 if frame.signal in reader.takes:
                     self.waiting[reader].append(frame._replace(seq=n))
@@ -91,6 +96,16 @@ class JournalMachine(RuleBasedStateMachine):
         self.waiting[reader] = [frame for frame in waiting if frame.seq > seq]
         if reader is PATIENT:
             self.planned = [frame for frame in self.planned if frame.seq > seq]
+
+    @rule(part=st.integers(0, 9), release=st.booleans())
+    def the_ledger_reads(self, part: int, *, release: bool) -> None:
+        got = self.journal.read(LEDGER.name, 5 * KIB, 0)[: part + 1]
+        assert is_subsequence(got, self.traces)
+        if got:
+            self.journal.commit(LEDGER.name, got[-1].seq)
+        if got and release:
+            self.released = got[0].seq
+            self.journal.release(LEDGER.name, self.released)
 
     @rule(most=st.integers(1, 20 * KIB))
     def plan(self, most: int) -> None:
@@ -172,6 +187,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     def compare(self, most_lost: int) -> None:
         """Read all that is left, and remember it as what waits."""
+        self.compare_ledger(most_lost)
         planned, self.planned = {frame.seq for frame in self.planned}, []
         for reader in READERS:
             waiting = self.waiting[reader]
@@ -196,6 +212,16 @@ class JournalMachine(RuleBasedStateMachine):
                 self.waiting[reader] = []
             else:
                 self.waiting[reader] = [frame for frame in waiting if frame.seq not in lost]
+
+    def compare_ledger(self, most_lost: int) -> None:
+        """It gets again all that it has not released, and is told what of it is gone."""
+        gone = self.journal.backlog(LEDGER.name).cursor
+        got = self.journal.read(LEDGER.name, EVERYTHING, 0)
+        assert gone >= self.released
+        self.traces = [frame for frame in self.traces if frame.seq > gone]
+        assert is_subsequence(got, self.traces)
+        assert len(self.traces) - len(got) <= most_lost
+        self.traces = got
 
     def teardown(self) -> None:
         self.journal.end()

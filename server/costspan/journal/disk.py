@@ -135,8 +135,8 @@ class DiskJournal:
             register.save(self._settings.directory, now)
 
     def _start(self, reader: Reader, *, old: bool) -> None:
-        """Go on where it was; a new one sees what arrives from now on."""
-        if not old:
+        """Go on where it was; who is new, or has nothing left, begins with what arrives now."""
+        if not old or not reader.queued.frames:
             reader.committed = reader.released = self._last
         self._write_cursor(reader, sync=self._settings.fsync != OFF)
 

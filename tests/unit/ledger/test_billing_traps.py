@@ -357,6 +357,16 @@ def test_t5_a_client_its_gateway_and_its_framework_are_one_call_and_pool_what_th
     assert (gateway.agent, gateway.user) == ("planner", "key-7")
 
 
+def test_t6_google_adk_tells_of_a_call_and_again_inside_of_it_without_its_thoughts() -> None:
+    known = {"input": 60, "cache_read": 40, "output": 70, "reasoning": 50}
+    rolled = roll(
+        span(1, end=9, call=call(usage=known, scope_name="gcp.vertex.agent")),
+        span(2, 1, end=8, call=call(100, 20, scope_name="gcp.vertex.agent")),
+    )
+    assert reasons(rolled) == ["leaf", "covered"]
+    assert usage(rolled) == known
+
+
 def test_t5_a_gateway_s_clock_may_be_wrong() -> None:
     rolled = roll(
         span(1, end=1, call=call(scope_name=OPENAI)),

@@ -65,8 +65,8 @@ def broken(outcome: Outcome) -> list[str]:
         found.append(f"llm_calls has {len(outcome.calls)} calls of {len(books.costs)}, or others")
     if outcome.totals != outcome.exact_totals():
         found.append(f"trace_totals: {outcome.totals} in place of {outcome.exact_totals()}")
-    if unexplained := outcome.doubled_rows() - outcome.again:
-        found.append(f"{len(unexplained)} rows of otel_traces are doubled that were sent once")
+    if unexplained := outcome.doubled_rows() - outcome.doubtful:
+        found.append(f"{len(unexplained)} spans are doubled in otel_traces that were acked at once")
     for name, account in outcome.accounts.items():
         if account.accepted != account.settled:
             found.append(f"the account of {name} does not add up: {account}")
@@ -87,9 +87,9 @@ def page(outcome: Outcome, faults: Sequence[str], seed: int) -> str:
         ("by `llm_calls`, USD", sum(cost or 0 for _, cost in outcome.calls)),
         ("traces, calls and cost by `trace_totals`", _told(outcome.totals)),
         ("by the client's books", _told(outcome.exact_totals())),
-        ("spans that the client had to send again", len(outcome.again)),
+        ("spans whose ack may have been lost", len(outcome.doubtful)),
         ("spans doubled in `otel_traces`", len(outcome.doubled_rows())),
-        ("of them sent once by the client", len(outcome.doubled_rows() - outcome.again)),
+        ("of them acked at once", len(outcome.doubled_rows() - outcome.doubtful)),
         ("spans that came twice or more over OTLP, which allows it", twice),
         ("promises broken", "; ".join(faults) or "none"),
     ]

@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
 
     rounds: Sequence[Round]
     books: Books
-    again: set[str]  # spans (hex) of requests that the client sent more than once
+    doubtful: set[str]  # spans (hex) of requests whose ack may have been lost
     downstream: Mapping[str, int]
     rows: Mapping[str, int]
     calls: Sequence[tuple[str, Decimal | None]]
@@ -103,7 +103,7 @@ class Rounds:
         return Outcome(
             rounds=self._played,
             books=self._load.books(),
-            again=self._load.again,
+            doubtful=self._load.doubtful,
             downstream=dict(self._arrivals.counts()),
             rows=self._stored.spans(),
             calls=self._stored.calls(),

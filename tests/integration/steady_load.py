@@ -26,6 +26,7 @@ _EVERY_THIRD = 3
 _TRY_AGAIN = 0.1  # seconds
 _PATIENCE = 60.0  # seconds for the last request, once the load shall stop
 _MILLISECOND = 1_000_000
+_NOBODY = "failed to connect"  # C-core's words for a request that left no byte of itself anywhere
 # a server that comes back is noticed at once
 _SOON = [(f"grpc.{name}_reconnect_backoff_ms", 100) for name in ("initial", "min", "max")]
 # opentelemetry-proto, docs/specification.md, "Failures": any other code makes a client drop
@@ -173,11 +174,12 @@ class SteadyLoad:
     ) -> None:
         self.service = service
         self.answers: Counter[grpc.StatusCode] = Counter()
-        self.again: set[str] = set()  # spans (hex) of requests that were sent more than once
+        self.doubtful: set[str] = set()  # spans (hex) of requests whose ack may have been lost
         self.slowest = 0.0  # seconds from the first attempt to the ack
         self._interval = 1 / requests_per_second
         self._port = port
         self._first = first
+        self._reached = False  # the latest attempt found somebody who may have taken it
         self._per_trace = requests_per_trace
         self._acked: dict[str, Call | None] = {}
         self._lock = threading.Lock()
@@ -221,7 +223,8 @@ class SteadyLoad:
         """Send until it is acked. An answer that makes a client drop ends the load, loudly."""
         began, pause = time.monotonic(), threading.Event()
         while not self._acks(export, sent.body):
-            self.again |= sent.spans.keys()
+            if self._reached:
+                self.doubtful |= sent.spans.keys()
             late = self._stopping.is_set() and time.monotonic() - began > _PATIENCE
             assert not late, f"no ack within {_PATIENCE} s: {self.answers}"
             pause.wait(_TRY_AGAIN)
@@ -234,6 +237,7 @@ class SteadyLoad:
             export(body, timeout=5)
         except grpc.RpcError as error:
             self.answers[error.code()] += 1
+            self._reached = _NOBODY not in (error.details() or "")
             if error.code() not in RETRYABLE:
                 raise
             return False

@@ -49,12 +49,12 @@ def test_the_totals_of_the_traces_are_exact(outcome: Outcome) -> None:
     assert outcome.totals == outcome.exact_totals()
 
 
-def test_a_row_of_otel_traces_is_doubled_only_if_the_client_had_to_send_again(
+def test_a_row_of_otel_traces_is_doubled_only_if_its_ack_was_lost(
     outcome: Outcome,
 ) -> None:
     """A crash between the journal and the ack: both requests were accepted."""
-    assert outcome.again
-    assert outcome.doubled_rows() <= outcome.again
+    assert outcome.doubtful
+    assert outcome.doubled_rows() <= outcome.doubtful
 
 
 def test_the_account_of_the_last_life_adds_up(outcome: Outcome) -> None:

@@ -137,7 +137,9 @@ class DiskJournal:
     def _start(self, reader: Reader, *, old: bool) -> None:
         """Go on where it was; who is new, or has nothing left, begins with what arrives now."""
         if not old or not reader.queued.frames:
-            reader.committed = reader.released = self._last
+            reader.committed = self._last
+        if not old:
+            reader.released = self._last
         self._write_cursor(reader, sync=self._settings.fsync != OFF)
 
     def _count_found(self, readers: Sequence[Reader]) -> None:

@@ -145,7 +145,7 @@ class Shelf:
 
     def _forget(self, reader: Reader, of: Segment) -> None:
         """What it has committed it does not lose: it is only not there for a restart."""
-        if of.last <= reader.committed:
+        if not reader.needs(of):
             reader.released = max(reader.released, of.last)
 
     def _drop_for_room(self, reader: Reader, of: Segment) -> None:

@@ -81,6 +81,20 @@ def test_what_a_reader_did_not_release_stays_for_a_restart(room: Room) -> None:
     assert len(room.start(LEDGER).read("ledger", ROUND, 0)) == 2
 
 
+def test_rows_after_what_was_released_are_there_at_the_start(room: Room) -> None:
+    """The reader does not take them, and yet asks what of them an earlier process had written."""
+    journal = room.start(LEDGER, OTLP)
+    seq = journal.append([frame(BODY)])
+    journal.append([frame(b"rows", signal=CALL_ROWS)._replace(flags=OWN)])
+    journal.commit("ledger", seq)
+    journal.release("ledger", seq)
+    journal.commit("otlp", seq)
+
+    journal = room.start(LEDGER, OTLP)
+
+    assert [f.body for f in journal.recovered(CALL_ROWS)] == [b"rows"]
+
+
 def test_what_only_a_restart_would_read_goes_first_and_is_no_loss(room: Room) -> None:
     journal = room.start(LEDGER, STORE)
     for _ in range(20):
@@ -91,6 +105,15 @@ def test_what_only_a_restart_would_read_goes_first_and_is_no_loss(room: Room) ->
     assert room.on_disk() <= LIMIT
     assert room.dropped("ledger") == room.dropped("clickhouse") == 0
     assert room.start(LEDGER, STORE).backlog("ledger").cursor > 0
+
+
+def test_what_it_does_not_take_fills_no_disk_on_behalf_of_one_that_releases(room: Room) -> None:
+    journal = room.start(LEDGER, LOGGER)
+    journal.commit("ledger", journal.append([frame(BODY)]))
+    for _ in range(20):
+        journal.commit("otlp/logs", journal.append([frame(BODY, signal=LOGS)]))
+
+    assert room.on_disk() <= LIMIT
 
 
 def test_a_dead_reader_without_back_pressure_never_stops_the_others(room: Room) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -225,6 +226,29 @@ def test_the_store_ends_with_its_parent(tmp_path: Path) -> None:
         assert b"endpoint" in child.stdout.readline()
         child.stdin.close()
         assert child.wait(20) == 0
+
+
+@pytest.mark.slow
+def test_a_client_that_dies_while_it_sends_is_no_fault_of_the_store(tmp_path: Path) -> None:
+    """Nothing is run, and nothing is printed."""
+    directory = tmp_path / "d"
+    command = [sys.executable, "-m", "costspan.store", "--directory", str(directory)]
+    with subprocess.Popen(  # noqa: S603  our own module
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert b"endpoint" in child.stdout.readline()
+        endpoint = read_endpoint(directory)
+        with socket.create_connection((endpoint.host, endpoint.port)) as client:
+            login = f"X-ClickHouse-User: {endpoint.user}\r\nX-ClickHouse-Key: {endpoint.password}"
+            head = f"POST / HTTP/1.1\r\nHost: us\r\n{login}\r\nContent-Length: 99\r\n\r\nSELECT"
+            client.sendall(head.encode())
+        with urllib3.PoolManager() as http:
+            assert http.request("GET", f"{endpoint.url}/ping").data == b"Ok.\n"
+        child.terminate()
+        _, said = child.communicate(timeout=20)
+
+    assert b"Traceback" not in said
 
 
 def _post(embedded: EmbeddedStore, statement: bytes) -> bytes:

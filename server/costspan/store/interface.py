@@ -19,7 +19,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -31,6 +31,7 @@ from costspan.store.query import answer_format, bound_parameters, settings, stat
 MAX_BODY = 256 * 1024 * 1024
 _AT_ONCE = 4  # statements; each may use every core, and memory on top of what the engine holds
 
+_GONE = 499  # nginx's number for a client that hung up
 _AUTHENTICATION_FAILED = 516
 _NOT_IMPLEMENTED = 48
 # What is wrong with a request before the engine sees it, by ClickHouse's numbers.
@@ -85,6 +86,8 @@ class Interface:
         except tuple(_CODES) as error:
             code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
             text = _worded(code, str(error))
+        except ClientDisconnect:  # it died while it sent: nothing was run, nobody reads this
+            return Response(status_code=_GONE)
         headers = {"X-ClickHouse-Exception-Code": str(code), "X-ClickHouse-Query-Id": query_id}
         return PlainTextResponse(f"{text}\n", _STATUS.get(code, 500), headers)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -97,7 +98,8 @@ def page(outcome: Outcome, faults: Sequence[str], seed: int) -> str:
     head = f"""# Crash rounds
 
 Recorded {datetime.now(UTC).date()} at commit `{commit()}` by `make crash-rounds` (seed {seed}).
-Machine: {host["cpu"]}, {host["cores"]} cores, Python {host["python"]}, Linux {host["kernel"]}.
+Machine: {host["cpu"]}, {host["cores"]} cores, Python {host["python"]}, Linux {host["kernel"]}; load
+average {os.getloadavg()[2]:.2f}.
 
 One journal directory (`fsync: group`), one client at 1 000 spans/s that sends a request until it
 is acked, an OTLP sink and the embedded store, which outlive costspan. In each round costspan dies

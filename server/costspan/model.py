@@ -280,6 +280,19 @@ class TraceTotals(msgspec.Struct, array_like=True):
     # Of a whole trace, made from the store: the sum of the versions of the parts that it was made
     # of, and stands for as long as they add up to it. 0 = this is a part.
     settles: int = 0
+    root_span_id: bytes = b""  # b"" = the root has not been seen
+
+
+class Signal(NamedTuple):
+    """An open trace has passed a limit."""
+
+    trace_id: bytes
+    span_id: bytes  # of the call with which it did
+    service: str
+    name: str  # cost | calls | repeats | growth
+    value: float
+    limit: float
+    at: int  # ns since the epoch
 
 
 # --- the journal ---------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ def totals(rolled: Rollup, stamp: Stamp) -> TraceTotals:
         agents=_agents(tree.agents),
         transactions=_transactions(rolled),
         branches=_branches(rolled, tree),
+        root_span_id=rolled.forest.root.span_id if rolled.forest.root else b"",
         retries=tree.waste.retries,
         retry_cost=str(tree.waste.retry_cost),
     )

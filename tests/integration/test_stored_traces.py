@@ -59,7 +59,8 @@ def test_a_record_comes_back_as_it_was_written(
         span_id=b"\x03" * 8, usage=None, charge=Charge("unpriced", "unknown_model"), billed=True
     )
     provisioned = call(span_id=b"\x04" * 8, charge=Charge("provisioned", "", "0", "5"))
-    frame = spans_frame(request(span(trace_id=TRACE)), calls=[rich, unknown, provisioned])
+    elsewhere = request(span(trace_id=TRACE, span_id=b"\x77" * 8))
+    frame = spans_frame(elsewhere, calls=[rich, unknown, provisioned])
     destination.deliver([frame])
     found = {one.span_id: one for one in read_trace(tables(store, database), TRACE).records}
     assert found[rich.span_id] == rich

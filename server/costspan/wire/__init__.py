@@ -6,6 +6,7 @@
 from costspan.wire.block import block
 from costspan.wire.heads import HEAD, HEAD_SIZE, Head, heads, links, unpack_heads
 from costspan.wire.nested import nested
+from costspan.wire.places import place
 from costspan.wire.request import count, cut, halve, readable
 from costspan.wire.scan import scan
 from costspan.wire.splice import splice
@@ -24,6 +25,7 @@ __all__ = [
     "heads",
     "links",
     "nested",
+    "place",
     "readable",
     "scan",
     "splice",

@@ -29,6 +29,7 @@ from costspan.model import (
     decode_calls,
     decode_totals,
 )
+from costspan.wire import heads, place
 from costspan.wire.block import block
 from costspan.wire.days import by_days, day
 from costspan.wire.native import Block
@@ -110,7 +111,7 @@ class Inserts(NamedTuple):
             raise Refused(f"a record can't become a row: {error}", "unreadable") from error
 
     def _of_spans(self, frames: Sequence[Frame]) -> Iterator[Insert]:
-        calls = [call for frame in frames for call in decode_calls(frame.calls)]
+        calls = [call for frame in frames for call in _placed(frame)]
         yield from self._of_calls(frames, calls)
         spans = sum(frame.items for frame in frames)
         if not spans:
@@ -160,6 +161,14 @@ class Inserts(NamedTuple):
         """The hash is part of it: other rows under an old token would be lost silently."""
         digest = sha256(body).hexdigest()[:32]
         return f"{self.writer}:{frames[0].seq}-{frames[-1].seq}:{digest}"
+
+
+def _placed(frame: Frame) -> list[LlmCall]:
+    """The calls of a frame, with the entry span and the root that the frame shows above them."""
+    calls = decode_calls(frame.calls)
+    if calls:
+        place(calls, heads(frame.body))
+    return calls
 
 
 def _apart(calls: list[LlmCall]) -> Iterator[list[LlmCall]]:

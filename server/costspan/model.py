@@ -122,7 +122,8 @@ ALREADY_METERED = "already_metered"  # another costspan wrote its price_ref on i
 WITNESS = "witness"  # no usage at all; carried because it says whose the calls below are
 
 PROVISIONAL = 0
-"""The version of a call that its request showed to be a double: any other row of it is heavier."""
+"""The version of a call whose request showed it to be a double, or did not show where it is: any
+other row of it is heavier."""
 
 
 class LlmCall(msgspec.Struct, array_like=True, gc=False):

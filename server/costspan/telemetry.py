@@ -18,6 +18,7 @@ from typing import ParamSpec, Protocol, TypeVar, cast
 
 from prometheus_client.core import (
     CounterMetricFamily,
+    Exemplar,
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
@@ -39,6 +40,7 @@ class Counter:
         self.name, self.labels, self.help = name, tuple(labels.split()), text
         self._scale = _ATTOS if attos else 1
         self._values: dict[Labels, int] = {}
+        self._exemplars: dict[Labels, Exemplar] = {}
         self._lock = threading.Lock()
         self.overflowed = 0
 
@@ -51,6 +53,13 @@ class Counter:
                 self.overflowed += 1
             values[labels] = values.get(labels, 0) + amount
 
+    def mark(self, trace_id: str, value: float, at: int, *labels: str) -> None:
+        """Add one, with the trace that it is about as the series' exemplar. `at`: ns."""
+        self.add(1, *labels)
+        with self._lock:
+            if labels in self._values:
+                self._exemplars[labels] = Exemplar({"trace_id": trace_id}, value, at / 1e9)
+
     def exact(self, *labels: str) -> int:
         """The exact sum (attos for money) of the series whose labels start with these."""
         with self._lock:
@@ -61,9 +70,13 @@ class Counter:
             self.name.removesuffix("_total"), self.help, labels=self.labels
         )
         with self._lock:
-            values = list(self._values.items())
+            values, exemplars = list(self._values.items()), dict(self._exemplars)
         for labels, value in values:
-            family.add_metric(labels, value / self._scale if self._scale != 1 else value)
+            family.add_metric(
+                labels,
+                value / self._scale if self._scale != 1 else value,
+                exemplar=exemplars.get(labels),
+            )
         return family
 
 
@@ -325,6 +338,12 @@ class Telemetry(Collector):
     )
     open_traces = _family(Gauge, "costspan_open_traces", "", "Traces in the ledger's memory.")
     ledger_bytes = _family(Gauge, "costspan_ledger_bytes", "", "Estimated bytes the ledger holds.")
+    trace_signals = _family(
+        Counter,
+        "costspan_trace_signals_total",
+        "service signal",
+        "Limits that open traces passed: cost, calls, repeats, growth. The exemplar names a trace.",
+    )
     late_spans = _family(
         Counter,
         "costspan_late_spans_total",

@@ -225,11 +225,13 @@ class Line:
             said = {kv.key: _value(kv) for kv in span.attributes}
             own = {k: v for k, v in said.items() if k in OWN_KEYS - before[span.span_id]}
             self.said.setdefault(span.span_id, []).append(own)
-        self.rows += [call for call in decode_calls(done.calls) if call.role != WITNESS]
+        heads = wire.heads(done.body)
+        arrived = decode_calls(done.calls)
+        wire.place(arrived, heads)
+        self.rows += [call for call in arrived if call.role != WITNESS]
         for call in decode_calls(done.calls):
             call.ordinal = 0
             self._calls.append(call)
-        heads = wire.heads(done.body)
         self._heads += wire.unpack_heads(heads)
         frame = Frame(next(self._seq), 0, TRACES, 0, (), done.body, done.calls, done.items)
         self._ledger.add(frame, heads, now)

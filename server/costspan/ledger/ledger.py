@@ -12,6 +12,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple
 
+from costspan.ledger.alarms import Limits, Watched, watch
 from costspan.ledger.forest import span_key
 from costspan.ledger.graveyard import Graveyard
 from costspan.ledger.meter import Meter
@@ -35,11 +36,13 @@ from costspan.model import (
     WITNESS,
     Frame,
     LlmCall,
+    Signal,
     TraceTotals,
     decode_calls,
     encode_totals,
 )
 from costspan.telemetry import Gauge, Labels, Telemetry
+from costspan.wire import place
 
 __all__ = ["Closing", "LedgerSettings", "TraceLedger"]
 
@@ -85,8 +88,12 @@ class TraceLedger:
         *,
         rows: bool = True,
         observe: Observer | None = None,
+        limits: Limits | None = None,
     ) -> None:
+        """`limits`: what an open trace is watched for; None: for nothing."""
         self._rows = rows
+        self._limits = limits
+        self._signals: list[Signal] = []
         self._observe = observe
         self._rules = Rules(settings)
         self._writer = writer
@@ -116,6 +123,8 @@ class TraceLedger:
             return
         calls = decode_calls(frame.calls)
         groups = group(heads)
+        if self._rows and calls:
+            place(calls, heads)  # as in the rows that the store has of them
         self.last_seq = frame.seq
         touched: dict[bytes, Trace] = {}
         for trace_id, records in groups.items():
@@ -125,7 +134,7 @@ class TraceLedger:
         for call in calls:
             owner = touched.get(call.trace_id[:16].ljust(16, b"\0"))
             if owner is not None:
-                self._take(owner, call)
+                self._take(owner, call, frame.received_ns)
         for trace in touched.values():
             self._account(trace)
             self._calendar.arm(trace, self._rules.due(trace).at)
@@ -202,6 +211,11 @@ class TraceLedger:
         """The frames of the earlier process have all been added."""
         self._past = Published()
 
+    def take_signals(self) -> list[Signal]:
+        """The limits that open traces have passed since the last call."""
+        signals, self._signals = self._signals, []
+        return signals
+
     def next_deadline(self) -> int | None:
         """When `expire` may have something to do (or find that it has not), None if never."""
         return self._calendar.next()
@@ -235,7 +249,7 @@ class TraceLedger:
         elif trace.grave is not None:
             self._meter.late(spans, "cold")
 
-    def _take(self, trace: Trace, call: LlmCall) -> None:
+    def _take(self, trace: Trace, call: LlmCall, arrived: int) -> None:
         """Count a record once per span, whatever is sent again."""
         call.ordinal = 0  # its place in the frame: two copies of a span may differ in nothing else
         span_id = span_key(call.span_id)
@@ -249,12 +263,25 @@ class TraceLedger:
             self._doubt_row(trace, span_id, held)
             if call.role != WITNESS:
                 self._meter.arrive(call)
+            if held.counted and self._limits is not None:
+                self._look_out(trace, call, self._limits, arrived)
             return
         if call.role != WITNESS:
             self._meter.duplicate()
         replaced = held.merge(call)
         if replaced and held.counted:
             self._meter.replace(*replaced)
+
+    def _look_out(self, trace: Trace, call: LlmCall, limits: Limits, arrived: int) -> None:
+        """Whether the open trace has passed a limit with this call."""
+
+        def confirm() -> tuple[int, int]:
+            total = trace.rollup().total
+            return total.cost, total.calls
+
+        if trace.watched is None:
+            trace.watched = Watched()
+        self._signals += watch(trace.watched, call, limits, confirm, arrived)
 
     def _doubt_row(self, trace: Trace, span_id: bytes, held: Held) -> None:
         """What an earlier process said last of a call is not known here: it is said again."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
 from costspan.errors import Retryable
 from costspan.ledger.ledger import Closing
 from costspan.model import (
     CALL_ROWS,
+    LOGS,
     OWN,
     TRACE_TOTALS,
     Frame,
     LlmCall,
+    Signal,
     TraceTotals,
     encode_calls,
     encode_totals,
@@ -21,11 +23,19 @@ from costspan.model import (
 from costspan.telemetry import Telemetry
 
 _MAX_ROWS = 20_000  # of each kind; about 20 MB, and only while the journal refuses
+_MAX_SIGNALS = 1000
 _ROWS_PER_FRAME = 1000  # well below the size at which a request is cut
 _READER = "ledger"  # the `exporter` label of what is lost here
 
 _Row = TypeVar("_Row")
 _Key = tuple[bytes, int] | tuple[bytes, bytes]
+
+
+class Events(NamedTuple):
+    """What makes log events of totals and of signals: an ExportLogsServiceRequest at a time."""
+
+    totals: Callable[[Sequence[TraceTotals], int], bytes]
+    signals: Callable[[Sequence[Signal], int], bytes]
 
 
 class Appends(Protocol):
@@ -37,8 +47,17 @@ class Appends(Protocol):
 class Outbox:
     """Waits for room in the journal; a newer version of a row replaces the one that waits."""
 
-    def __init__(self, journal: Appends, telemetry: Telemetry, max_rows: int = _MAX_ROWS) -> None:
+    def __init__(
+        self,
+        journal: Appends,
+        telemetry: Telemetry,
+        max_rows: int = _MAX_ROWS,
+        events: Events | None = None,
+    ) -> None:
+        """`events`: None = totals go to tables only, signals to nobody."""
         self._journal = journal
+        self._events = events
+        self._signals: deque[Signal] = deque(maxlen=_MAX_SIGNALS)
         self._telemetry = telemetry
         self._max = max_rows
         self._totals: OrderedDict[_Key, TraceTotals] = OrderedDict()
@@ -61,6 +80,11 @@ class Outbox:
         self._shorten(self._totals, TRACE_TOTALS)
         self._shorten(self._calls, CALL_ROWS)
 
+    def put_signals(self, signals: Iterable[Signal]) -> None:
+        """Take signals of open traces, if they are told of as events."""
+        if self._events is not None:
+            self._signals.extend(signals)
+
     def waiting(self) -> tuple[list[TraceTotals], list[LlmCall]]:
         """The rows that are in no journal yet."""
         return list(self._totals.values()), list(self._calls.values())
@@ -68,13 +92,14 @@ class Outbox:
     def send(self, now: int) -> bool:
         """Append what waits. Return False if the journal has no room: it is tried again."""
         try:
+            self._send_signals(now)
             while self._calls:
                 calls = list(self._calls.values())[:_ROWS_PER_FRAME]
-                self._append(CALL_ROWS, encode_calls(calls), len(calls), now)
+                self._journal.append([_own(CALL_ROWS, encode_calls(calls), len(calls), now)])
                 _remove(self._calls, len(calls))
             while self._totals:
                 totals = list(self._totals.values())[:_ROWS_PER_FRAME]
-                self._append(TRACE_TOTALS, encode_totals(totals), len(totals), now)
+                self._journal.append(self._frames(totals, now))
                 _remove(self._totals, len(totals))
         except Retryable:
             return False
@@ -89,14 +114,29 @@ class Outbox:
             rows.clear()
         return lost
 
-    def _append(self, signal: str, body: bytes, rows: int, now: int) -> None:
-        self._journal.append([Frame(0, now, signal, OWN, (), body, b"", rows)])
+    def _frames(self, totals: Sequence[TraceTotals], now: int) -> list[Frame]:
+        """Rows, and the events that tell of them: both or none."""
+        frames = [_own(TRACE_TOTALS, encode_totals(totals), len(totals), now)]
+        if self._events is not None:
+            frames.append(_own(LOGS, self._events.totals(totals, now), len(totals), now))
+        return frames
+
+    def _send_signals(self, now: int) -> None:
+        if self._signals and self._events is not None:
+            signals = list(self._signals)
+            body = self._events.signals(signals, now)
+            self._journal.append([_own(LOGS, body, len(signals), now)])
+            self._signals.clear()
 
     def _shorten(self, rows: OrderedDict[_Key, _Row], signal: str) -> None:
         excess = len(rows) - self._max
         if excess > 0:
             _remove(rows, excess)
             self._telemetry.dropped.add(excess, _READER, signal, "journal_full")
+
+
+def _own(signal: str, body: bytes, items: int, now: int) -> Frame:
+    return Frame(0, now, signal, OWN, (), body, b"", items)
 
 
 def _replace(rows: OrderedDict[_Key, _Row], key: _Key, row: _Row) -> None:

@@ -11,10 +11,11 @@ import threading
 from collections.abc import Sequence
 
 from costspan.clock import Clock
+from costspan.ledger.alarm import Alarm
 from costspan.ledger.checkpoint import Checkpoints
 from costspan.ledger.continuity import READER, Continuity
 from costspan.ledger.ledger import Closing, TraceLedger
-from costspan.ledger.outbox import Outbox
+from costspan.ledger.outbox import Events, Outbox
 from costspan.model import OWN, SOLO, Frame, Journal
 from costspan.telemetry import Telemetry
 from costspan.wire import heads
@@ -43,6 +44,7 @@ class LedgerReader:
         clock: Clock,
         telemetry: Telemetry,
         checkpoints: Checkpoints | None = None,
+        events: Events | None = None,
     ) -> None:
         """Before anything is appended. `checkpoints`: of a journal that outlives the process."""
         self._journal = journal
@@ -50,7 +52,8 @@ class LedgerReader:
         self._clock = clock
         self._telemetry = telemetry
         self._tick_at = clock.monotonic()
-        self._outbox = Outbox(journal, telemetry)
+        self._outbox = Outbox(journal, telemetry, events=events)
+        self._alarm = Alarm(telemetry)
         self._continuity: Continuity | None = None
         if checkpoints is not None:
             self._continuity = Continuity(
@@ -89,6 +92,7 @@ class LedgerReader:
             self._feed(frame)
         if frames:
             self._journal.commit(READER, frames[-1].seq)
+        self._tell(old=going_on is not None and going_on.replaying)
         if going_on is not None:
             going_on.passed(frames)
         now = self._clock.monotonic()
@@ -121,6 +125,14 @@ class LedgerReader:
             self._ledger.add(frame, heads(frame.body), self._clock.monotonic())
         except Exception:  # noqa: BLE001  (a bad frame must not hold up the next)
             self._fault("a frame could not be read; its spans are in no trace total")
+
+    def _tell(self, *, old: bool) -> None:
+        """Signals do not wait for the next tick; those of a replay were told before it."""
+        signals = self._ledger.take_signals()
+        if signals and not old:
+            self._alarm.raise_for(signals, self._clock.monotonic())
+            self._outbox.put_signals(signals)
+            self._outbox.send(self._clock.now())
 
     def _put_rows(self, closings: Sequence[Closing]) -> None:
         self._outbox.put(closings)

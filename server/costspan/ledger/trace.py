@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from costspan.ledger.alarms import Watched
 from costspan.ledger.billing import Known
 from costspan.ledger.forest import richer
 from costspan.ledger.meter import Outcome, counts_on_arrival
@@ -103,8 +104,12 @@ class Held:
     def correct(self, decision: Decision) -> bool:
         """Remember what the row has to say. Return True if it says something else."""
         call = decision.call
-        arrived = (call.billed, call.billed_reason, call.identity)
-        wanted = (decision.billed, decision.reason, decision.identity)
+        arrived = (call.billed, call.billed_reason, call.identity, call.transaction, call.root)
+        root = decision.root if any(decision.root) else b""
+        wanted = (
+            *(decision.billed, decision.reason, decision.identity),
+            *(decision.transaction, root),
+        )
         if self.shown == b"" and arrived == wanted:
             return False
         said = _encode(arrived) if self.shown == b"" else self.shown
@@ -139,6 +144,7 @@ class Trace:
         "size",
         "trace_id",
         "usage",
+        "watched",
     )
 
     def __init__(
@@ -165,6 +171,7 @@ class Trace:
         self.amend_at: int | None = None  # late spans wait to be emitted
         self.amendments = 0
         self.armed: int | None = None  # when the timer that counts will go off
+        self.watched: Watched | None = None  # None: nobody asked
 
     def add_heads(self, heads: bytes, seq: int, now: int) -> int:
         """Take grouped heads. Return how many spans they are."""

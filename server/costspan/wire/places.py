@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from costspan.model import LlmCall
+from costspan.model import ALREADY_METERED, PROVISIONAL, LlmCall
 from costspan.wire.heads import HEAD
 
 _ROOT = bytes(8)
@@ -30,8 +30,11 @@ def place(calls: Sequence[LlmCall], heads: bytes) -> None:
     """Write `transaction` and `root` into the calls for which the heads of their request tell.
 
     Where the way up from a call breaks off before it meets an entry span, both stay as they are:
-    the span that is missing may be one.
+    the span that is missing may be one. Such a row is provisional: another copy of the span, whose
+    request shows more, must not be replaced by it.
+    What another costspan metered is left alone: nobody here corrects its row.
     """
+    calls = [call for call in calls if call.role != ALREADY_METERED]
     traces = {call.trace_id: _Shown() for call in calls}
     for trace_id, span_id, parent, _, _, flags, kind, _ in HEAD.iter_unpack(heads):
         shown = traces.get(trace_id)
@@ -41,6 +44,8 @@ def place(calls: Sequence[LlmCall], heads: bytes) -> None:
                 shown.entries.add(span_id)
     for call in calls:
         _place(call, traces[call.trace_id])
+        if not (call.transaction and call.root):
+            call.version = PROVISIONAL
 
 
 def _place(call: LlmCall, shown: _Shown) -> None:

@@ -7,10 +7,15 @@ import pytest
 from costspan.ledger.ledger import Closing, LedgerSettings, TraceLedger
 from costspan.model import AGGREGATE, ALREADY_METERED, WITNESS, Charge, TraceTotals
 from costspan.telemetry import Telemetry
-from ledger_samples import START, TRACE, Span, frame, heads, record, span
+from ledger_samples import START, TRACE, Span, frame, heads, ident, record, span
 
 SECOND = 1_000_000_000
 OTHER = b"\x02" * 16
+
+
+def entered(one: Span) -> Span:
+    """The same span, as a server has it."""
+    return one._replace(head=one.head._replace(kind=2))
 
 
 class Bench:
@@ -188,7 +193,8 @@ def test_a_fallback_is_counted_at_the_close_and_taken_back_when_its_call_comes_l
     bench.add(7, span(2, 1, call=record(30, 5)))
     assert bench.closes_at(12).cost == "80"
     assert bench.net() == 80
-    assert [call.billed_reason for call in bench.out[1].corrections] == ["not_inference"]
+    corrected = [call.billed_reason for call in bench.out[1].corrections]
+    assert corrected == ["not_inference", "leaf"]  # the call came without the root above it
 
 
 def test_a_correction_goes_out_only_for_rows_that_say_something_else() -> None:
@@ -202,9 +208,19 @@ def test_a_correction_goes_out_only_for_rows_that_say_something_else() -> None:
     bench.closes_at(6)
     (fixed,) = bench.out[0].corrections
     assert (fixed.span_id[-1], fixed.identity.agent, fixed.version) == (3, "a", 8 + 2)
-    bench.add(7, span(4, 1, call=record(agent="a")))
+    bench.add(7, span(1), span(4, 1, call=record(agent="a")))
     bench.closes_at(12)
     assert bench.out[1].corrections == []
+
+
+def test_a_call_that_came_without_the_spans_above_it_is_told_where_it_is() -> None:
+    """Its row as it arrived names no transaction and no root: its request did not hold them."""
+    bench = Bench()
+    bench.add(0, span(3, 2, call=record()))
+    bench.add(1, entered(span(2, 1)), span(1))
+    bench.closes_at(7)
+    (fixed,) = bench.out[0].corrections
+    assert (fixed.transaction, fixed.root, fixed.billed) == (ident(2), ident(1), True)
 
 
 def test_a_conflicting_copy_is_corrected_even_if_it_changes_nothing_else() -> None:

@@ -1,5 +1,5 @@
 -- One row per span that carries usage, with decision and evidence. A row with a higher Version replaces
--- an older one of the same span (1 = as priced on arrival, 0 = its own request showed it to be a double), so
+-- an older one of the same span (1 = as priced on arrival; 0 = so far: a double in its request, or not yet placed), so
 -- a span that was sent twice is one row: read llm_calls_latest, or use FINAL. Token columns are disjoint; ReasoningTokens lies inside
 -- OutputTokens. CostUsd is NULL when it is unknown, never 0; only rows with Billed count in a sum.
 -- Identity and Dimensions: what the call says; Version > 1 also what it inherited from the spans above it.

@@ -21,6 +21,13 @@ from costspan.config.tree import Section, Tree
 from costspan.dialect.cache import EVIDENCE, REPORTED_ZERO
 from costspan.doctor.report import json_schema as doctor_schema
 from costspan.processor.enrich import ATTRIBUTES
+from costspan.processor.trace_facts import (
+    EVENT_ATTRIBUTES,
+    SIGNAL_ATTRIBUTES,
+    SIGNAL_EVENT,
+    TRACE_ATTRIBUTES,
+    TRACE_EVENT,
+)
 from costspan.telemetry import Telemetry
 from costspan_pricing.ratecard.schema import json_schema as rate_card_schema
 
@@ -79,12 +86,24 @@ def metrics() -> str:
 
 def attributes() -> str:
     """Every attribute of the table in `processor/enrich.py`."""
-    rows = [(f"`{each.name}`", each.type, each.text) for each in ATTRIBUTES]
+    head = ("attribute", "type", "meaning")
+    rows, trace, event, signal = (
+        [(f"`{each.name}`", each.type, each.text) for each in attributes]
+        for attributes in (ATTRIBUTES, TRACE_ATTRIBUTES, EVENT_ATTRIBUTES, SIGNAL_ATTRIBUTES)
+    )
     return page(
         "Attributes",
         "What is added to a span that carries LLM usage. A client's own attribute of the same name"
         " is never overwritten, and each can be switched off in `processors.cost.attributes`.",
-        table(("attribute", "type", "meaning"), rows),
+        table(head, rows),
+        "## Log events",
+        "With `log_event` in `processors.trace_totals.emit` each version of a trace's total is a"
+        f" log record named `{TRACE_EVENT}`, linked to the trace's root, and each limit that an"
+        f" open trace passes one named `{SIGNAL_EVENT}`, linked to the call with which it did. They"
+        " go to every otlp exporter. A destination that serves no logs is asked once.",
+        table(head, [*trace, *event]),
+        f"`{SIGNAL_EVENT}`:",
+        table(head, signal),
         "## Calls that are told of twice",
         "A library's SDK, the framework around it and the gateway behind it may each report the"
         " same call. Where one request shows that, the cost is on the span that is billed; the"

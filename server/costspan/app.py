@@ -22,7 +22,7 @@ from pathlib import Path
 from costspan import __version__
 from costspan.clock import Clock, SystemClock
 from costspan.config import ClickHouseExporter, Config
-from costspan.config.tree import Protocols
+from costspan.config.tree import Protocols, Signals
 from costspan.destinations import Origin, destination
 from costspan.dialect import configured
 from costspan.doctor.snapshot import encode
@@ -34,8 +34,10 @@ from costspan.exporter.retry import RetryPolicy
 from costspan.exporter.runner import Runner, join_all
 from costspan.journal.disk import DiskJournal, DiskSettings
 from costspan.journal.memory import BACKPRESSURE, DROP_OLDEST, MemoryJournal
+from costspan.ledger.alarms import Limits
 from costspan.ledger.checkpoint import Checkpoints
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
+from costspan.ledger.outbox import Events
 from costspan.ledger.reader import READER, LedgerReader
 from costspan.model import TRACE_TOTALS, TRACES, Journal, ReaderSpec
 from costspan.pipeline import Meter, Pipeline
@@ -50,7 +52,7 @@ from costspan.web.health import Component, Health, Phase, exporter_component, he
 from costspan.web.metrics import metrics_app
 from costspan.web.server import WebServer, listen
 from costspan.web.survey import survey_app
-from costspan_pricing import Pricer
+from costspan_pricing import Pricer, parse_usd
 
 _log = logging.getLogger(__name__)
 
@@ -238,10 +240,20 @@ class Service:
         identity = self.journal.identity[:16]
         writer = identity if self._durable else f"{socket.gethostname()}/{identity[:8]}"
         taken = any(TRACE_TOTALS in each.takes for each in self._destinations.values())
-        rows = taken and "clickhouse" in totals.emit
-        ledger = TraceLedger(settings, writer, self.telemetry, rows=rows, observe=self._survey.take)
-        checkpoints = self._checkpoints()
-        return LedgerReader(self.journal, ledger, self._clock, self.telemetry, checkpoints)
+        events = _events() if "log_event" in totals.emit else None
+        # what was told is told by rows in the journal, also if no table takes them
+        rows = (taken and "clickhouse" in totals.emit) or events is not None
+        ledger = TraceLedger(
+            settings,
+            writer,
+            self.telemetry,
+            rows=rows,
+            observe=self._survey.take,
+            limits=_limits(totals.signals) if totals.emit else None,
+        )
+        return LedgerReader(
+            self.journal, ledger, self._clock, self.telemetry, self._checkpoints(), events
+        )
 
     def _checkpoints(self) -> Checkpoints | None:
         directory = self._config.journal.directory
@@ -335,6 +347,25 @@ class Service:
 def _journal_component(journal: Journal) -> Component:
     trouble = journal.trouble()
     return Component(not trouble, trouble)
+
+
+def _events() -> Events:
+    from costspan.processor.trace_facts import (  # noqa: PLC0415  log messages, only if sent
+        signal_events,
+        trace_events,
+    )
+
+    return Events(trace_events, signal_events)
+
+
+def _limits(signals: Signals) -> Limits:
+    return Limits(
+        cost=parse_usd(repr(signals.cost_usd)),
+        calls=signals.llm_calls,
+        repeats=signals.repeats,
+        growth_calls=signals.growth_calls,
+        growth_factor=signals.growth_factor,
+    )
 
 
 def _prices_component(state: State) -> Component:

@@ -34,6 +34,7 @@ from costspan.demo.verdict import Difference, differences
 from costspan.errors import StartError
 from costspan.store.endpoint import Endpoint, read_endpoint
 
+_TOTALS = {"root_grace": "1s", "quiet": "1s", "emit": ["clickhouse", "metrics", "log_event"]}
 _NEEDED = {
     "opentelemetry.sdk": "the OpenTelemetry SDK",
     "opentelemetry.exporter.otlp.proto.grpc": "its OTLP exporter",
@@ -142,7 +143,9 @@ def _stdout() -> Console:
 def _run(home: Path, stages: Stages, *, json_output: bool, keep: bool) -> None:
     ports = free_ports()
     store = home / "store"
-    config = configuration(ports, {"clickhouse": {"directory": str(store)}})
+    config = configuration(
+        ports, {"clickhouse": {"directory": str(store)}}, processors={"trace_totals": _TOTALS}
+    )
     line = Line(config, ports, home / "costspan.log")
     stdout = _stdout()
     with stages:

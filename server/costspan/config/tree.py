@@ -148,12 +148,34 @@ class Limits(Section, frozen=True, kw_only=True):
     spans_per_trace: Annotated[int, Meta(ge=1), about("Spans of one trace.")] = 50_000
 
 
+class Signals(Section, frozen=True, kw_only=True):
+    """Limits of an open trace, 0 = off. One that is passed is told at once: metric and log line."""
+
+    cost_usd: Annotated[float, Meta(ge=0), about("What the trace has cost so far, in USD.")] = 0.0
+    llm_calls: Annotated[int, Meta(ge=0), about("Model calls so far.")] = 500
+    repeats: Annotated[
+        int,
+        Meta(ge=0),
+        about("An agent's calls in a row to one model with the same number of prompt tokens."),
+    ] = 10
+    growth_calls: Annotated[
+        int, Meta(ge=0), about("An agent's calls in a row, each with a longer prompt, ...")
+    ] = 8
+    growth_factor: Annotated[
+        float, Meta(ge=1), about("... the last so many times as long as the first.")
+    ] = 4.0
+
+
 class TraceTotals(Section, frozen=True, kw_only=True):
     """When the total of a trace is written, and where to."""
 
     emit: Annotated[
-        tuple[Literal["clickhouse", "metrics"], ...],
-        about("Where totals go; an empty list keeps none.", later=("log_event", "root_span")),
+        tuple[Literal["clickhouse", "metrics", "log_event"], ...],
+        about(
+            "Where totals go; an empty list keeps none. `log_event`: an OTLP log event for each"
+            " version of a total and each signal, to every otlp exporter.",
+            later=("root_span",),
+        ),
     ] = ("clickhouse", "metrics")
     root_grace: Annotated[
         Seconds, about("Wait after the root: other processes still flush their spans.")
@@ -165,6 +187,7 @@ class TraceTotals(Section, frozen=True, kw_only=True):
         Seconds, about("Keep a closed trace this long, so that late spans amend it.")
     ] = 15.0
     limits: Annotated[Limits, about("What the ledger may hold.")] = Limits()
+    signals: Annotated[Signals, about("What an open trace is watched for.")] = Signals()
 
 
 class Processors(Section, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from costspan.exporter.destination import Delivered, Destination
 from costspan.exporter.drain import Drain
 from costspan.exporter.letter import Letter
 from costspan.exporter.retry import RetryPolicy
-from costspan.exporter.round import DEAD, REJECTED, SENT, Part, Round
+from costspan.exporter.round import DEAD, DROPPED, REJECTED, SENT, Part, Round
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +30,10 @@ _log = logging.getLogger(__name__)
 _BELIEVED = 5
 # A limit that is only inferred never falls below: every batch would fall apart into crumbs.
 _LEAST_LIMIT = 64 << 10
+
+
+_UNSERVED = frozenset({"unimplemented", "not_found"})
+_NOT_TAKEN = "not_taken"
 
 
 class Delivery:
@@ -54,6 +58,7 @@ class Delivery:
         self._retry = retry
         self._consumers = consumers
         self._dead_letters = dead_letters
+        self._unserved: set[str] = set()  # signals of ours that the destination does not take
         self._limit: int | None = None  # bytes of a request, once the destination has shown one
 
     def work(self, round_: Round) -> None:
@@ -81,6 +86,9 @@ class Delivery:
 
     def _attempt(self, part: Part, round_: Round) -> None:
         """A verdict, two halves in the place of the part, or a wait."""
+        if part.ours and part.signal in self._unserved:
+            round_.settle(part, ((DROPPED, _NOT_TAKEN, part.items),))
+            return
         if self._limit and part.size > self._limit and (halves := part.halves()):
             round_.replace(part, halves)
             return
@@ -120,6 +128,9 @@ class Delivery:
             part.doubts += 1
             self._again(part, refusal, round_)
             return
+        if part.ours and reason(refusal) in _UNSERVED:
+            self._leave_alone(part, round_)
+            return
         self._contact.refused(refusal)
         halves = part.halves() if _smaller_may_pass(part, refusal) else None
         if halves is None:
@@ -129,6 +140,16 @@ class Delivery:
         if isinstance(refusal, TooLarge):
             self._learn(refusal.limit, part.size)
         round_.replace(part, halves)
+
+    def _leave_alone(self, part: Part, round_: Round) -> None:
+        """It takes none of what we add to this signal: said once, and not tried again."""
+        self._unserved.add(part.signal)
+        self._contact.say(
+            *(logging.INFO, (part.signal, _NOT_TAKEN)),
+            "%s are not served there: events of costspan's own are left out from now on",
+            part.signal,
+        )
+        round_.settle(part, ((DROPPED, _NOT_TAKEN, part.items),))
 
     def _learn(self, limit: int, refused: int) -> None:
         """Keep to the limit that was shown: not every batch shall be refused once first."""

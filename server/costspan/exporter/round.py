@@ -8,15 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from costspan.exporter.divide import divide
-from costspan.model import Frame
+from costspan.model import OWN, Frame
 
 # A refusal of the content is followed down to the items at fault, this many in one delivery. Then
 # the destination seems to refuse everything, and what it refuses is no longer taken apart: each
 # item at fault costs about two requests for every halving.
 MOST_FAULTS = 64
 
-SENT, REJECTED, DEAD = "sent", "rejected", "dead_lettered"
-Fate = tuple[str, str, str]  # SENT | REJECTED | DEAD, signal, reason
+SENT, REJECTED, DEAD, DROPPED = "sent", "rejected", "dead_lettered", "dropped"
+Fate = tuple[str, str, str]  # one of those, signal, reason
 
 
 @dataclass(slots=True)
@@ -46,6 +46,11 @@ class Part:
     @property
     def items(self) -> int:
         return sum(frame.items for frame in self.frames)
+
+    @property
+    def ours(self) -> bool:
+        """Whether costspan itself made it: log events, rows."""
+        return all(frame.flags & OWN for frame in self.frames)
 
     @property
     def size(self) -> int:

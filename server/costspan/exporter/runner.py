@@ -23,7 +23,7 @@ from costspan.exporter.delivery import Delivery
 from costspan.exporter.destination import Destination
 from costspan.exporter.drain import Drain
 from costspan.exporter.retry import RetryPolicy
-from costspan.exporter.round import DEAD, REJECTED, SENT, Round
+from costspan.exporter.round import DEAD, DROPPED, REJECTED, SENT, Round
 from costspan.model import Frame, Journal
 from costspan.telemetry import Telemetry
 
@@ -186,6 +186,8 @@ class Runner:
                 telemetry.rejected.add(items, self.name, signal)
             elif fate == DEAD:
                 telemetry.dead_lettered.add(items, self.name, signal, why)
+            elif fate == DROPPED:
+                telemetry.dropped.add(items, self.name, signal, why)
 
     def _left(self) -> Counter[str]:
         """Items without a verdict, by signal: what was read and what was not. Reading only."""

@@ -560,3 +560,19 @@ def test_accepted_is_sent_or_rejected_or_dead_lettered_or_dropped(
 
     assert sum(line.accounts().values()) == sum(sizes)
     assert left == line.accounts().get("dropped", 0)
+
+
+def test_a_destination_without_logs_is_asked_once_and_spared_our_events() -> None:
+    """What clients send is not ours to leave out: that is refused each time, and kept."""
+
+    def no_logs(given: Sequence[Frame], _attempt: int) -> None:
+        if given[0].signal == LOGS:
+            raise Refused("unknown service", "unimplemented", Refused.SENDER)
+
+    line = Line(no_logs, max_batch_bytes=1)  # a round for each frame
+    ours = frame(b"ours", signal=LOGS)._replace(flags=OWN)
+    line.run(ours, *frames(b"a"), ours, *frames(b"theirs", signal=LOGS), ours)
+
+    assert line.destination.attempts.count([b"ours"]) == 1
+    assert line.accounts() == {"sent": 1, "dead_lettered": 1, "dropped": 3}
+    assert line.telemetry.dropped.exact(NAME, LOGS, "not_taken") == 3

@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from costspan import __version__
 from costspan.exporter.destination import Delivered
-from costspan.model import LOGS, METRICS, SOLO, TRACES, Frame, Metadata
+from costspan.model import LOGS, METRICS, OWN, SOLO, TRACES, Frame, Metadata
 
 # Not profiles: each request has a dictionary of its own, so joined requests are no request.
 SIGNALS = frozenset({TRACES, METRICS, LOGS})
@@ -26,12 +26,13 @@ def group(frames: Sequence[Frame], max_bytes: int) -> list[list[Frame]]:
     """Split frames into requests: equal signal and metadata, at most `max_bytes`, order kept.
 
     Joined OTLP requests are a request: protobuf concatenates repeated fields. SOLO frames may not
-    be joined, because what no full decoder reads would take its neighbours along.
+    be joined, because what no full decoder reads would take its neighbours along; nor clients'
+    frames with our own, which a destination may be spared.
     """
     groups: list[list[Frame]] = []
-    open_groups: dict[tuple[str, Metadata], tuple[list[Frame], int]] = {}
+    open_groups: dict[tuple[str, Metadata, int], tuple[list[Frame], int]] = {}
     for frame in frames:
-        key = (frame.signal, frame.metadata)
+        key = (frame.signal, frame.metadata, frame.flags & OWN)
         members, size = open_groups.get(key, ([], 0))
         fits = members and size + len(frame.body) <= max_bytes
         if frame.flags & SOLO:

@@ -1,0 +1,88 @@
+"""Totals and signals of traces as log events at a collector, from the real process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from costspan.testing import request, span
+from costspan.wire.values import any_value
+from integration.lines import otlp, running
+from integration.otlp_client import export
+from integration.otlp_sink import OtlpSink
+from integration.prometheus import value
+
+pytestmark = pytest.mark.slow
+ROOT = b"\x0a" * 8
+SECOND = 10**9
+
+
+def chat(number: int, prompt: int) -> Span:
+    now = time.time_ns()
+    return span(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.response.model": "gpt-4o",
+            "gen_ai.agent.name": "planner",
+            "gen_ai.usage.input_tokens": prompt,
+            "gen_ai.usage.output_tokens": 10,
+        },
+        span_id=number.to_bytes(8, "big"), parent_span_id=ROOT, start_ns=now,
+        end_ns=now + SECOND,
+    )  # fmt: skip
+
+
+def events(sink: OtlpSink, name: str) -> list[LogRecord]:
+    return [
+        record
+        for body in sink.bodies("logs")
+        for resource in ExportLogsServiceRequest.FromString(body).resource_logs
+        for scope in resource.scope_logs
+        for record in scope.log_records
+        if record.event_name == name
+    ]
+
+
+@pytest.fixture
+def sink() -> Iterator[OtlpSink]:
+    with OtlpSink() as sink:
+        yield sink
+
+
+def test_totals_and_signals_arrive_as_events(sink: OtlpSink, tmp_path: Path) -> None:
+    """The signal while the trace is open; the total when it is closed, linked to the root."""
+    processors = {
+        "trace_totals": {
+            "emit": ["metrics", "log_event"], "root_grace": "1s", "quiet": "1s",
+            "signals": {"llm_calls": 2},
+        }
+    }  # fmt: skip
+    exporters = {"otlp": otlp(sink.endpoint)}
+    with running(tmp_path, exporters, processors=processors) as line:
+        assert line.ready()
+        export(line.ports.grpc, request(*(chat(n, 100 * n) for n in range(1, 5))))
+        sink.wait(lambda: bool(events(sink, "window.financial.trace.signal")))
+        assert not events(sink, "window.financial.trace")
+        now = time.time_ns()
+        export(line.ports.grpc, request(span(span_id=ROOT, start_ns=now, end_ns=now + SECOND)))
+        sink.wait(lambda: bool(events(sink, "window.financial.trace")))
+        port = line.ports.metrics
+        assert value(port, "costspan_trace_signals_total", signal="calls") == 1
+    (signal,) = events(sink, "window.financial.trace.signal")
+    said = {kv.key: any_value(kv.value) for kv in signal.attributes}
+    assert said["window.financial.trace.signal"] == "calls"
+    (total,) = events(sink, "window.financial.trace")
+    assert total.span_id == ROOT
+    said = {kv.key: any_value(kv.value) for kv in total.attributes}
+    assert said["window.financial.trace.llm_calls"] == 4
+    # 1 000 prompt tokens at $2.50 and 40 others at $10 a million
+    assert said["window.financial.trace.total_cost_exact"] == "0.0029"
+    assert (tmp_path / "costspan.log").read_text().count("passed its limit of calls") == 1

@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from costspan.ledger.alarms import Watched
 from costspan.ledger.billing import Known, Tokens
 from costspan.ledger.ledger import LedgerState
 from costspan.ledger.meter import Outcome
@@ -82,6 +83,16 @@ class _Held(msgspec.Struct, array_like=True, gc=False):
     shown: bytes | None
 
 
+class _Watched(msgspec.Struct, array_like=True, gc=False):
+    """`Watched` without its agents: what repeats or grows is counted anew."""
+
+    cost: str  # attos, as the next but one
+    calls: int
+    cost_checked: str
+    calls_checked: int
+    fired: list[str]
+
+
 class _Trace(msgspec.Struct, array_like=True, gc=False):
     """`Trace` without what follows from the rest: `usage`, `payload`, `size`, `armed`."""
 
@@ -104,6 +115,7 @@ class _Trace(msgspec.Struct, array_like=True, gc=False):
     digest: bytes
     published: int
     partial: bool
+    watched: _Watched | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -205,6 +217,7 @@ def _pack_trace(trace: Trace, now: int) -> _Trace:
         trace.digest,
         trace.published,
         trace.partial,
+        _pack_watched(trace.watched) if trace.watched else None,
     )
 
 
@@ -223,7 +236,18 @@ def _unpack_trace(state: _Trace, now: int) -> Trace:
         trace.outcome = Outcome(service, int(cost), calls, seconds)
     trace.rooted, trace.closed, trace.digest = state.rooted, state.closed, state.digest
     trace.published, trace.partial = state.published, state.partial
+    trace.watched = _unpack_watched(state.watched) if state.watched else None
     return trace
+
+
+def _pack_watched(watched: Watched) -> _Watched:
+    sums = str(watched.cost), watched.calls, str(watched.cost_checked), watched.calls_checked
+    return _Watched(*sums, sorted(watched.fired))
+
+
+def _unpack_watched(state: _Watched) -> Watched:
+    checked = int(state.cost_checked), state.calls_checked
+    return Watched(int(state.cost), state.calls, *checked, fired=set(state.fired))
 
 
 def _pack_held(span_id: bytes, held: Held) -> _Held:

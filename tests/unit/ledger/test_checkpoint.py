@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from costspan.ledger import checkpoint_state
+from costspan.ledger.alarms import Watched
 from costspan.ledger.billing import Known
 from costspan.ledger.checkpoint import Checkpoints
 from costspan.ledger.checkpoint_state import Snapshot, pack, unpack
@@ -137,6 +138,8 @@ def test_the_state_comes_back_as_it_was_with_its_times_moved() -> None:
     ledger.expire(10 * SECOND)
     late = [span(4, 1, call=record())]
     ledger.add(frame(2, [*late, *other]), heads([*late, *other]), 11 * SECOND)
+    sums = Watched(2**70, 3, 5, 7, fired={"cost", "calls"})
+    next(iter(ledger.state().traces)).watched = sums
     state = ledger.state()._replace(doubtful_before=7, graves=[(b"g" * 16, GRAVE)])
     snapshot = Snapshot(state, [totals()], calls(closed))
 

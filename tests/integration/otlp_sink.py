@@ -99,6 +99,6 @@ def spans_of(bodies: Iterable[bytes]) -> list[Span]:
 def attributes(span: Span) -> dict[str, object]:
     """A span's attributes as plain Python; the last of equal keys wins."""
     return {
-        item.key: getattr(item.value, str(item.value.WhichOneof("value")))
+        item.key: getattr(item.value, item.value.WhichOneof("value") or "", None)
         for item in span.attributes
     }

@@ -101,10 +101,15 @@ def _length(messages: list[dict[str, Any]]) -> int:
 
 def _openai_tokens(stub: StubModel, request: dict[str, Any]) -> Tokens:
     """A known system prompt of 1024 tokens or more is cached."""
-    system = "".join(m["content"] for m in request["messages"] if m["role"] in _SYSTEM)
+    system = "".join(_text(m["content"]) for m in request["messages"] if m["role"] in _SYSTEM)
     prompt = _length(request["messages"])
     cached = _OPENAI_CACHE if len(system) >= _OPENAI_CACHE and stub.seen("openai", system) else 0
     return Tokens(prompt - cached, len(_WORDS) + 64, cache_read=cached, reasoning=64)
+
+
+def _text(content: str | list[dict[str, Any]]) -> str:
+    """A message's words, however it is cut into parts."""
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
 
 
 def _openai_usage(tokens: Tokens) -> dict[str, Any]:
@@ -170,7 +175,7 @@ def _openai_stream(
 
 def _openai_responses(stub: StubModel, request: dict[str, Any]) -> dict[str, Any] | Iterator[str]:
     """Tokens, cache and tools as in chat."""
-    messages = responses.messages(request["input"])
+    messages = responses.messages(request)
     tokens = _openai_tokens(stub, {"messages": messages})
     number = stub.charge("openai", request["model"], tokens)
     item = responses.text(number, _WORDS)

@@ -11,11 +11,13 @@ from costspan.demo.models import Tokens
 Item = dict[str, Any]
 
 
-def messages(items: Sequence[Item] | str) -> list[Item]:
-    """The request's input as chat messages, which the stub counts."""
+def messages(request: Item) -> list[Item]:
+    """The request's instructions and input as chat messages, which the stub counts."""
+    instructions, items = request.get("instructions"), request["input"]
+    said = [{"role": "system", "content": instructions}] if instructions else []
     if isinstance(items, str):
-        return [{"role": "user", "content": items}]
-    return [_message(item) for item in items]
+        return [*said, {"role": "user", "content": items}]
+    return [*said, *map(_message, items)]
 
 
 def _message(item: Item) -> Item:

@@ -40,6 +40,12 @@ _AG2 = tuple(
     for provider in ("openai", "anthropic")
     for case in ("tools", "stream", "delegate", "compact")
 )
+_AGENTS = tuple(
+    f"{api}-{case}"
+    for api in ("openai", "responses")
+    for case in ("chat", "stream", "tools", "retry", "error")
+)
+_PLAIN = tuple(f"openai-{case}" for case in ("chat", "stream", "tools", "retry", "error"))
 _NO_SPANS_OF_THE_SDK = {"ANTHROPIC_OPEN_TELEMETRY": "false"}
 _LITELLM = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it asks GitHub
@@ -52,6 +58,11 @@ _LANGSMITH = {
     "LANGSMITH_OTEL_ONLY": "true",
     "LANGSMITH_API_KEY": "none",
 }
+_MLFLOW = {
+    "MLFLOW_USE_DEFAULT_TRACER_PROVIDER": "false",  # else in traces of its own
+    "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",  # of a server that nobody asks
+    "MLFLOW_EXPERIMENT_ID": "0",
+}
 
 
 class Library(NamedTuple):
@@ -61,6 +72,7 @@ class Library(NamedTuple):
     cases: tuple[str, ...]
     environment: Mapping[str, str] = {}
     silent: tuple[tuple[str, str], ...] = ()  # (cases, a bucket that its spans do not tell of)
+    untold: tuple[str, ...] = ()  # cases whose spans state no usage at all
     doubled: bool = False  # each call is told of by two
 
 
@@ -113,6 +125,44 @@ LIBRARIES: Mapping[str, Library] = {
         "langchain",
         _CALLBACKS,
         _watched("openinference-langchain", "openllmetry-openai", "openllmetry-anthropic"),
+        doubled=True,
+    ),
+    "strands": Library(
+        "strands",
+        (*_PLAIN, *(case for case in _ANTHROPIC if case != "anthropic-cache")),
+        _NO_SPANS_OF_THE_SDK,
+        silent=(("openai-*", "reasoning"),),  # it has no key for them
+    ),
+    "agent-framework": Library("agent_framework", (*_PLAIN, *_ANTHROPIC), _NO_SPANS_OF_THE_SDK),
+    "langfuse-openai": Library(
+        "langfuse", _OPENAI, {"LANGFUSE_OTEL_TRACES_EXPORT_PATH": "v1/traces"}
+    ),
+    # A stream of Anthropic's is over before anybody looks: anthropic/autolog.py.
+    "mlflow": Library(
+        "mlflow", _BOTH, {**_MLFLOW, **_NO_SPANS_OF_THE_SDK}, untold=("anthropic-stream",)
+    ),
+    # A stream's answer has the two counts and nothing of the API's: smolagents' models.py.
+    "smolagents-openinference": Library(
+        "smolagents",
+        _PLAIN,
+        silent=(("openai-stream", "cache_read"), ("openai-stream", "reasoning")),
+    ),
+    # Chat completions give it two counts: _processor.py, `_get_attributes_from_chat_completions`.
+    "openai-agents-openinference": Library(
+        "openai_agents",
+        _AGENTS,
+        _watched("openinference-agents"),
+        silent=(("openai-*", "cache_read"), ("openai-*", "reasoning")),
+    ),
+    # It reads the usage of responses alone: _hooks.py.
+    "openai-agents-openllmetry": Library(
+        "openai_agents", _AGENTS, _watched("openllmetry-agents"), untold=("openai-*",)
+    ),
+    "openai-agents-and-sdk": Library(
+        "openai_agents",
+        _AGENTS,
+        _watched("openinference-agents", "openllmetry-openai"),
+        silent=(("openai-stream", "reasoning"),),
         doubled=True,
     ),
 }
@@ -180,6 +230,8 @@ def evidence(sidecar: Costspan, environments: Mapping[str, Future[Path]]) -> Evi
 
 def expected(library: Library, case: str, bill: list[Billed]) -> dict[str, Account]:
     """The bill as far as the library tells of it."""
+    if any(fnmatch(case, untold) for untold in library.untold):
+        return {}
     lost = [bucket for cases, bucket in library.silent if fnmatch(case, cases)]
     told = [line._replace(tokens=_without(line.tokens, lost)) for line in bill]
     return {asked(model): account for model, account in accounts(told).items()}

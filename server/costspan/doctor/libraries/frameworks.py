@@ -102,6 +102,7 @@ FRAMEWORKS = (
         evidence=(
             "golden/openinference/smolagents_cached.json",
             "golden/openinference/smolagents_run.json",
+            "integration/test_real_libraries.py::smolagents-openinference",
         ),
     ),
     Library(

@@ -47,6 +47,7 @@ LANGFUSE = (
             "golden/langfuse/openai_wrapper.json",
             "golden/langfuse/openai_javascript.json",
             "golden/langfuse/flex_tier.json",
+            "integration/test_real_libraries.py::langfuse-openai",
         ),
     ),
 )

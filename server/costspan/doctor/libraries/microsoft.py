@@ -27,9 +27,9 @@ MICROSOFT = (
         gaps=(
             Gap(
                 Finding.LIBRARY_OMITS,
-                "Cached and reasoning tokens are left out unless the newest conventions are opted"
-                " into: Anthropic's are missing then, OpenAI's count as uncached.",
-                "OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental",
+                "Cached and reasoning tokens are left out where OTEL_SEMCONV_STABILITY_OPT_IN is"
+                " set to anything else: Anthropic's are missing then, OpenAI's count as uncached.",
+                "OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental, or not set at all",
             ),
         ),
         evidence=(
@@ -37,6 +37,7 @@ MICROSOFT = (
             "golden/microsoft/agent_framework_claude_on_foundry.json",
             "golden/microsoft/agent_framework_before_opt_in.json",
             "golden/otel/agent_repeats_usage.json",
+            "integration/test_real_libraries.py::agent-framework",
         ),
     ),
     Library(

@@ -59,6 +59,7 @@ MLFLOW = (
             "golden/mlflow/gemini.json",
             "golden/mlflow/embedding.json",
             "golden/mlflow/genai_names.json",
+            "integration/test_real_libraries.py::mlflow",
         ),
     ),
 )

@@ -178,6 +178,34 @@ OPENINFERENCE = (
         evidence=("golden/openinference/cost_of_an_unknown_model.json",),
     ),
     Library(
+        name="OpenInference for OpenAI Agents",
+        package="pypi:openinference-instrumentation-openai-agents",
+        versions="2.6.0 with openai-agents 0.24.0",
+        scopes=(f"{_HERE}openai_agents",),
+        dialect="openinference",
+        spans="`response` and `generation` (kind LLM) are billed; AGENT, CHAIN and TOOL frame them",
+        seen=(Seen(f"{_HERE}openai_agents", "2.6.0", "openai"),),
+        cache=(_READ,),
+        gaps=(
+            Gap(
+                Finding.LIBRARY_OMITS,
+                "Of chat completions it has two counts: cached tokens cost as much as the others.",
+                "the Responses API, which openai-agents uses by itself, or the instrumentation of"
+                " OpenAI's SDK beside it",
+            ),
+            Gap(
+                Finding.NO_USAGE,
+                "Streamed chat completions state no usage unless the agent asks for it.",
+                "ModelSettings(include_usage=True)",
+            ),
+        ),
+        evidence=(
+            "golden/openinference/openai_agents_generation.json",
+            "integration/test_real_libraries.py::openai-agents-openinference",
+            "integration/test_real_libraries.py::openai-agents-and-sdk",
+        ),
+    ),
+    Library(
         name="OpenInference, other packages",
         package="pypi:openinference-instrumentation",
         versions="0.1.72",

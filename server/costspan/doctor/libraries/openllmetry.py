@@ -186,6 +186,29 @@ OPENLLMETRY = (
         evidence=("golden/openllmetry/crew_agent_running_sum.json",),
     ),
     Library(
+        name="OpenLLMetry for OpenAI Agents",
+        package="pypi:opentelemetry-instrumentation-openai-agents",
+        versions="0.62.4 with openai-agents 0.24.0",
+        scopes=(f"{_HERE}openai_agents",),
+        scope_version=_RELEASE,
+        dialect="openllmetry",
+        spans="`openai.response` is billed; workflows, agents and tools frame it",
+        seen=(Seen(f"{_HERE}openai_agents", "0.62.4", "openai"),),
+        cache=(_READ,),
+        gaps=(
+            Gap(
+                Finding.NO_USAGE,
+                "It reads the usage of the Responses API alone.",
+                "the Responses API, which openai-agents uses by itself, or the instrumentation of"
+                " OpenAI's SDK beside it",
+            ),
+        ),
+        evidence=(
+            "golden/openllmetry/openai_agents.json",
+            "integration/test_real_libraries.py::openai-agents-openllmetry",
+        ),
+    ),
+    Library(
         name="OpenLLMetry, other packages",
         package="pypi:traceloop-sdk",
         versions="0.62.4",

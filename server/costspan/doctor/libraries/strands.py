@@ -54,6 +54,7 @@ STRANDS = (
             "golden/strands/litellm_1_40.json",
             "golden/strands/folded_1_62.json",
             "golden/strands/agent_1_62.json",
+            "integration/test_real_libraries.py::strands",
         ),
     ),
 )

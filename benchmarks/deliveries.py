@@ -75,7 +75,7 @@ def deliver(frames: Sequence[Frame], port: int, consumers: int) -> tuple[float, 
     runner.drain(clock.monotonic() + 600 * _SECOND)
     started, used = time.perf_counter(), time.process_time()
     runner.start()
-    runner.wait()
+    runner.wait(600)
     figures = time.perf_counter() - started, time.process_time() - used
     out.close()
     if telemetry.sent.exact("otlp", TRACES) != sum(each.items for each in frames):

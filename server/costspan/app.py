@@ -121,7 +121,10 @@ class Service:
         self._say_what_runs(protocols)
 
     def stop(self, hurry: threading.Event | None = None) -> int:
-        """Drain and end. Return how many items were left undelivered; `hurry` skips the waiting."""
+        """Drain and end. Return how many items were left undelivered.
+
+        Once `hurry` is set nothing is waited for any more: neither for clients nor for deliveries.
+        """
         drain = self._config.service.drain
         hurry = hurry or threading.Event()
         if self._prices is not None:
@@ -139,7 +142,7 @@ class Service:
         self.journal.close()
         for runner in self._runners:
             runner.drain(deadline)
-        left = join_all(self._runners)
+        left = join_all(self._runners, hurry)
         self.journal.end()
         if self._web is not None:
             self._web.stop()
@@ -394,7 +397,7 @@ def _settle_malloc() -> None:
 
 
 def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT, then drain; a second signal cuts the drain's first wait short.
+    """Run until SIGTERM or SIGINT, then drain; a second signal cuts the drain short.
 
     SIGHUP reads the prices again. Raises StartError if a socket or the store can't be had,
     ConfigError if the prices can't.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 import time
@@ -85,3 +87,22 @@ def test_a_slow_client_does_not_eat_the_time_to_deliver(
 
     assert code == 0
     assert Stored(store.client(database)).totals().spans == SPANS
+
+
+def test_a_second_sigterm_ends_the_wait_for_a_dead_destination(tmp_path: Path) -> None:
+    """What is left is said, and in the journal it stays."""
+    with OtlpSink() as sink:
+        dead = otlp(sink.endpoint)
+    journal = {"directory": str(tmp_path / "journal")}
+    exporters = {"otlp": dead}
+    with running(tmp_path, exporters, journal=journal, drain="600s") as line:
+        export(line.ports.grpc, nth("client", 1, time.time_ns()).body)
+        os.kill(line.pid, signal.SIGTERM)
+        eventually(lambda: not line.ready())
+        assert line.ended(within=0.5) is None
+        os.kill(line.pid, signal.SIGTERM)
+        assert line.ended(within=60) == 0
+    last = line.last_words()
+    assert "items were left in the journal" in last, last
+    with OtlpSink(sink.port) as again, running(tmp_path, exporters, journal=journal):
+        again.wait_for_spans(SPANS)

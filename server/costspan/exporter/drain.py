@@ -35,8 +35,8 @@ class Drain:
 
     @property
     def over(self) -> bool:
-        """The deadline has passed."""
-        return self.begun and self.remaining <= 0
+        """The deadline has passed, or nobody waits for it any more."""
+        return self.begun and (self._given_up.is_set() or self.remaining <= 0)
 
     @property
     def remaining(self) -> float:

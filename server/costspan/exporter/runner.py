@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 # An idle reader looks up this often to see whether it shall drain.
 _IDLE_SECONDS = 0.5
 _CLOSED_SECONDS = 0.01
+_LOOK_SECONDS = 0.2  # a signal does not end a wait if the kernel hands it to another thread
 # After the deadline a delivery in flight is cancelled; this long it may take to notice.
 _CANCEL_SECONDS = 2.0
 
@@ -93,10 +94,15 @@ class Runner:
         """
         self._drain.begin(deadline)
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Wait for the end of the thread: until the drain's deadline unless told otherwise."""
+    def wait(self, seconds: float) -> None:
+        """Wait for the end of the thread, but not for ever."""
         if self._thread.ident is not None:
-            self._thread.join(max(0.0, self._drain.remaining if seconds is None else seconds))
+            self._thread.join(max(0.0, seconds))
+
+    @property
+    def draining(self) -> bool:
+        """Whether it is still at it, and there is time left."""
+        return self._thread.is_alive() and self._drain.remaining > 0
 
     def cancel(self) -> None:
         """The deadline has passed: a delivery that is still in flight is given up."""
@@ -200,10 +206,14 @@ class Runner:
         return left
 
 
-def join_all(runners: Sequence[Runner]) -> int:
-    """Wait for the end of every drain, side by side. Return the items that were left."""
+def join_all(runners: Sequence[Runner], hurry: threading.Event | None = None) -> int:
+    """Wait for the end of every drain, side by side. Return the items that were left.
+
+    `hurry`: once it is set nothing is waited for any more.
+    """
     for runner in runners:
-        runner.wait()
+        while runner.draining and not (hurry and hurry.is_set()):
+            runner.wait(_LOOK_SECONDS)
     for runner in runners:
         runner.cancel()
     give_up = time.monotonic() + _CANCEL_SECONDS

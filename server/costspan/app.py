@@ -48,10 +48,10 @@ from costspan.receiver.grpc import GrpcReceiver
 from costspan.receiver.http import http_app
 from costspan.store.process import EmbeddedStore
 from costspan.telemetry import Telemetry
+from costspan.web.debug import SURVEY, TRACE, Page, debug_app
 from costspan.web.health import Component, Health, Phase, exporter_component, health_app
 from costspan.web.metrics import metrics_app
 from costspan.web.server import WebServer, listen
-from costspan.web.survey import survey_app
 from costspan_pricing import Pricer, parse_usd
 
 _log = logging.getLogger(__name__)
@@ -189,10 +189,14 @@ class Service:
         config = self._config
         health = config.extensions.health_check.endpoint
         metrics = config.service.telemetry.metrics.address
+        pages: dict[str, Page] = {
+            SURVEY: lambda _rest: encode(self._survey.snapshot()),
+            TRACE: self._ledger.look,
+        }
         sites = [
             (
                 listen(str(health), "the health endpoint"),
-                survey_app(lambda: encode(self._survey.snapshot()), health_app(self.health)),
+                debug_app(pages, health_app(self.health)),
             ),
             (listen(str(metrics), "/metrics"), metrics_app(self.telemetry)),
         ]

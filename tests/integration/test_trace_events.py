@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from costspan.cli.commands import main
+from costspan.demo.line import Line
 from costspan.testing import request, span
 from costspan.wire.values import any_value
 from integration.lines import otlp, running
@@ -57,7 +61,20 @@ def sink() -> Iterator[OtlpSink]:
         yield sink
 
 
-def test_totals_and_signals_arrive_as_events(sink: OtlpSink, tmp_path: Path) -> None:
+def open_trace(line: Line, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What `costspan trace` says while it runs; another trace is not there."""
+    url = f"http://127.0.0.1:{line.ports.health}"
+    assert main(["trace", "09" * 16, "--url", url]) == 1
+    assert main(["trace", "01" * 16, "--url", url]) == 0
+    assert "4 model calls in 4 spans cost $0.0029" in capsys.readouterr().out
+    assert main(["trace", "01" * 16, "--url", url, "--json"]) == 0
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return told
+
+
+def test_totals_and_signals_arrive_as_events(
+    sink: OtlpSink, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The signal while the trace is open; the total when it is closed, linked to the root."""
     processors = {
         "trace_totals": {
@@ -71,6 +88,9 @@ def test_totals_and_signals_arrive_as_events(sink: OtlpSink, tmp_path: Path) -> 
         export(line.ports.grpc, request(*(chat(n, 100 * n) for n in range(1, 5))))
         sink.wait(lambda: bool(events(sink, "window.financial.trace.signal")))
         assert not events(sink, "window.financial.trace")
+        told = open_trace(line, capsys)
+        assert (told["cost_usd"], told["llm_calls"]) == ("0.0029", 4)
+        assert [one["name"] for one in told["spans"]] == ["chat gpt-4o"] * 4
         now = time.time_ns()
         export(line.ports.grpc, request(span(span_id=ROOT, start_ns=now, end_ns=now + SECOND)))
         sink.wait(lambda: bool(events(sink, "window.financial.trace")))

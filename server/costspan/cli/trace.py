@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import sys
 from typing import Annotated
 
+import msgspec
 import typer
 
+from costspan.cli.endpoint import ask
 from costspan.cli.exits import Exit
 from costspan.cli.store import Directory, Dsn, Source, Where, connection
 from costspan.cli.trace_document import document
 from costspan.finish.outline import outline
-from costspan.finish.reading import StoredTrace, read_trace
+from costspan.finish.reading import StoredTrace, of_ledger, read_trace
+from costspan.ledger.look import View
 from costspan.ledger.tree import grow
+from costspan.model import decode_calls
 
 _ID_LENGTH = 16
+_PATH = "/debug/trace/"
 
 
 def trace_command(
     trace: Annotated[str, typer.Argument(metavar="ID", help="Trace id: 32 hex digits.")],
     *,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Ask the ledger of a running costspan, by its health address."),
+    ] = None,
     dsn: Dsn = None,
     directory: Directory = None,
     config: Source = None,
@@ -29,12 +39,32 @@ def trace_command(
 ) -> None:
     """Print a trace as a tree with the cost of every span and of all below it."""
     trace_id = _trace_id(trace)
-    with connection(Where(dsn, directory, config)) as tables:
-        found = read_trace(tables, trace_id)
+    if url is not None:
+        found = _held(url, trace_id)
+    else:
+        with connection(Where(dsn, directory, config)) as tables:
+            found = read_trace(tables, trace_id)
     if not (found.spans or found.records):
-        print(f"costspan: the store has no trace {trace_id.hex()}", file=sys.stderr)
+        who = "the store has" if url is None else "the ledger holds"
+        print(f"costspan: {who} no trace {trace_id.hex()}", file=sys.stderr)
         raise typer.Exit(Exit.FAILURE)
     _print(trace_id, found, as_json=as_json, every=every)
+
+
+def _held(url: str, trace_id: bytes) -> StoredTrace:
+    """What a running sidecar's ledger holds: of spans without a record no names."""
+    try:
+        status, body = ask(url, f"{_PATH}{trace_id.hex()}")
+    except (OSError, http.client.HTTPException) as error:
+        print(f"costspan: {url} does not answer: {error}", file=sys.stderr)
+        raise typer.Exit(Exit.UNREACHABLE) from error
+    if status == http.client.NOT_FOUND:
+        return StoredTrace({}, [])
+    if status != http.client.OK:
+        print(f"costspan: {url} answers {status}: {body[:200]!r}", file=sys.stderr)
+        raise typer.Exit(Exit.UNREACHABLE)
+    view = msgspec.json.decode(body, type=View)
+    return of_ledger(decode_calls(view.calls), view.heads)
 
 
 def _print(trace_id: bytes, found: StoredTrace, *, as_json: bool, every: bool) -> None:

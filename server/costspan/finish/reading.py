@@ -16,6 +16,7 @@ from costspan.dialect import DEFAULT_DIMENSIONS, Dimensions, recognise, wanted
 from costspan.ledger.forest import Node, span_key
 from costspan.ledger.rollup import Rollup, rollup
 from costspan.model import WITNESS, Charge, Hit, Identity, Line, LlmCall
+from costspan.wire import unpack_heads
 from costspan_pricing import parse_usd
 
 MOST_SPANS = 200_000  # of one trace: a bound for memory, far above what one ledger holds
@@ -81,6 +82,17 @@ def read_trace(
     told = (recognise(hit, dimensions) for hit in hits if span_key(hit.span_id) not in known)
     witnesses = [call for call in told if call is not None and call.role == WITNESS]
     return StoredTrace(spans, calls + witnesses)
+
+
+def of_ledger(records: list[LlmCall], heads: bytes) -> StoredTrace:
+    """A trace as a ledger holds it; only spans with a record have a name and a service."""
+    told = {span_key(call.span_id): call for call in records}
+    spans = {}
+    for head in unpack_heads(heads):
+        call = told.get(head.span_id)
+        name, service = (call.name, call.service) if call else ("(no name yet)", "")
+        spans[head.span_id] = StoredSpan(head[1:], name, service)
+    return StoredTrace(spans, records)
 
 
 def _spans_query(dimensions: Dimensions) -> str:

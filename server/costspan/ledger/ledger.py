@@ -39,6 +39,7 @@ from costspan.model import (
     Signal,
     TraceTotals,
     decode_calls,
+    encode_calls,
     encode_totals,
 )
 from costspan.telemetry import Gauge, Labels, Telemetry
@@ -210,6 +211,14 @@ class TraceLedger:
     def caught_up(self) -> None:
         """The frames of the earlier process have all been added."""
         self._past = Published()
+
+    def look(self, trace_id: bytes) -> tuple[str, bytes, bytes] | None:
+        """(open or closed, its records, its heads) of a trace that is held."""
+        trace = self._open.get(trace_id) or self._closed.get(trace_id)
+        if trace is None:
+            return None
+        calls = encode_calls([held.call for held in trace.calls.values()])
+        return "closed" if trace.closed else "open", calls, trace.packed_heads()
 
     def take_signals(self) -> list[Signal]:
         """The limits that open traces have passed since the last call."""

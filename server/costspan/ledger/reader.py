@@ -15,6 +15,7 @@ from costspan.ledger.alarm import Alarm
 from costspan.ledger.checkpoint import Checkpoints
 from costspan.ledger.continuity import READER, Continuity
 from costspan.ledger.ledger import Closing, TraceLedger
+from costspan.ledger.look import Looks
 from costspan.ledger.outbox import Events, Outbox
 from costspan.model import OWN, SOLO, Frame, Journal
 from costspan.telemetry import Telemetry
@@ -54,6 +55,7 @@ class LedgerReader:
         self._tick_at = clock.monotonic()
         self._outbox = Outbox(journal, telemetry, events=events)
         self._alarm = Alarm(telemetry)
+        self._looks = Looks(ledger)
         self._continuity: Continuity | None = None
         if checkpoints is not None:
             self._continuity = Continuity(
@@ -79,6 +81,10 @@ class LedgerReader:
                 return
         self._drain(deadline)
 
+    def look(self, trace_id: str) -> bytes | None:
+        """A `look.View` of a trace that is held, as JSON. From any thread; it may take a moment."""
+        return self._looks.ask(trace_id)
+
     def step(self, timeout: float = 0.0) -> bool:
         """Read once, let timers go off, write rows. Return False if there was nothing to read.
 
@@ -87,6 +93,7 @@ class LedgerReader:
         going_on = self._continuity
         if going_on is not None:
             going_on.recover()
+        self._looks.answer()
         frames = self._journal.read(READER, _READ_BYTES, timeout)
         for frame in frames:
             self._feed(frame)

@@ -17,7 +17,7 @@ from costspan.ledger.forest import richer
 from costspan.ledger.meter import Outcome, counts_on_arrival
 from costspan.ledger.rollup import Decision, Rollup, rollup
 from costspan.model import PROVISIONAL, WITNESS, LlmCall
-from costspan.wire import HEAD_SIZE
+from costspan.wire import HEAD, HEAD_SIZE
 
 # wire.HEAD without the trace id, which the key says, and without the spare bytes
 _SPLIT = struct.Struct("<16s38s26x")
@@ -201,6 +201,13 @@ class Trace:
         known = self.grave.known if self.grave else Known()
         nodes = _NODE.iter_unpack(self.heads)
         return rollup([held.call for held in self.calls.values()], nodes, known)
+
+    def packed_heads(self) -> bytes:
+        """The heads as `wire.heads` packs them, the trace id included."""
+        return b"".join(
+            HEAD.pack(self.trace_id, span_id, parent, *rest)
+            for span_id, parent, *rest in _NODE.iter_unpack(self.heads)
+        )
 
     def conclude(self, rolled: Rollup) -> None:
         """Remember what it came to."""

@@ -19,10 +19,10 @@ from costspan.errors import StartError
 from costspan.model import Backlog
 from costspan.telemetry import Telemetry
 from costspan.testing import ManualClock
+from costspan.web.debug import SURVEY, TRACE, Page, debug_app
 from costspan.web.health import Component, Health, Phase, exporter_component, health_app
 from costspan.web.metrics import metrics_app
 from costspan.web.server import WebServer, listen
-from costspan.web.survey import survey_app
 
 
 class Site:
@@ -31,8 +31,10 @@ class Site:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.health, self.telemetry = Health(self.clock), Telemetry()
+        self.traces = {"0102": b'{"state":"open"}'}
         self.sockets = [listen("127.0.0.1:0", "test") for _ in range(2)]
-        health = survey_app(lambda: b'{"calls":[]}', health_app(self.health))
+        pages: dict[str, Page] = {SURVEY: lambda _rest: b'{"calls":[]}', TRACE: self.traces.get}
+        health = debug_app(pages, health_app(self.health))
         apps = [health, metrics_app(self.telemetry)]
         self.ports = [sock.getsockname()[1] for sock in self.sockets]
         self.server = WebServer(list(zip(self.sockets, apps, strict=True)))
@@ -125,6 +127,11 @@ def test_the_survey_is_answered_beside_the_probes(site: Site) -> None:
     assert site.ask("/debug/survey") == (200, "application/json", b'{"calls":[]}')
 
 
+def test_a_trace_that_is_held_is_answered_and_another_is_not_found(site: Site) -> None:
+    assert site.ask("/debug/trace/0102") == (200, "application/json", b'{"state":"open"}')
+    assert site.ask("/debug/trace/0304")[0] == 404
+
+
 @pytest.mark.parametrize(
     ("client", "server", "status"),
     [
@@ -155,7 +162,7 @@ def test_the_survey_is_for_the_same_host_or_pod(client: str, server: str, status
         "client": (client, 40000),
         "server": (server, 13133),
     }
-    app = survey_app(lambda: b"{}", health_app(Health(ManualClock())))
+    app = debug_app({SURVEY: lambda _rest: b"{}"}, health_app(Health(ManualClock())))
 
     async def ask() -> None:
         await app(scope, receive, send)

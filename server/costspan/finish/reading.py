@@ -6,7 +6,7 @@ is, is read from the attributes in `otel_traces`, as the line read it from the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
@@ -63,7 +63,8 @@ class StoredTrace(NamedTuple):
     """What the store knows of a trace."""
 
     spans: dict[bytes, StoredSpan]  # by span id
-    records: list[LlmCall]  # calls, and the witnesses among the spans
+    records: list[LlmCall]  # calls, and the witnesses among the spans, as they arrived
+    shown: Mapping[bytes, Identity] = {}  # of calls: whose their newest rows say that they are
 
     def rollup(self) -> Rollup:
         """By the code that the ledger uses, over all of it."""
@@ -76,12 +77,29 @@ def read_trace(
     """Everything of one trace; nothing of it if it is not there. Raises what `rows` raises."""
     found = tables.rows(_spans_query(dimensions), id=trace_id.hex())
     calls = [_call(trace_id, row) for row in tables.rows(_CALLS, id=trace_id.hex())]
-    known = {span_key(call.span_id) for call in calls}
+    shown = {span_key(call.span_id): call.identity for call in calls}
     spans = {span.node[0]: span for span in map(_span, found)}
     hits = [_hit(trace_id, row) for row in found if (row[10] or row[11])]
-    told = (recognise(hit, dimensions) for hit in hits if span_key(hit.span_id) not in known)
-    witnesses = [call for call in told if call is not None and call.role == WITNESS]
-    return StoredTrace(spans, calls + witnesses)
+    told = [call for call in (recognise(hit, dimensions) for hit in hits) if call is not None]
+    own = {span_key(call.span_id): call.identity for call in told}
+    records = [in_own_words(call, own.get(span_key(call.span_id))) for call in calls]
+    records += [
+        call for call in told if call.role == WITNESS and span_key(call.span_id) not in shown
+    ]
+    return StoredTrace(spans, records, shown)
+
+
+def in_own_words(call: LlmCall, own: Identity | None) -> LlmCall:
+    """A call with the names that its span says, None if that is gone.
+
+    Its row has the gaps filled by a writer that saw a part of the trace: what is nearer may be in
+    another part. Dimensions stay: which attributes they are, is in the configuration of a sidecar.
+    """
+    if own is None:
+        return call
+    kept = call.identity
+    said = replace(own, dimensions=kept.dimensions, defaults=kept.defaults)
+    return replace(call, identity=said)
 
 
 def of_ledger(records: list[LlmCall], heads: bytes) -> StoredTrace:

@@ -86,7 +86,7 @@ def settle(store: Store, one: Candidate, *, write: bool = True) -> Settled:
     before = (one.trace_id, one.calls, rolled.total.calls, one.cost, rolled.total.cost)
     if len(trace.spans) < one.spans_of_one or rolled.total.calls < one.calls_of_one:
         return Settled(*before, 0, skipped="the store has less of it than one writer saw")
-    corrections = list(_corrections(rolled))
+    corrections = list(_corrections(trace, rolled))
     if write:
         if corrections:
             fitted, _ = fit_calls(corrections)
@@ -126,11 +126,11 @@ def _row(one: Candidate, trace: StoredTrace, rolled: Rollup) -> TraceTotals:
     return row
 
 
-def _corrections(rolled: Rollup) -> Iterator[LlmCall]:
+def _corrections(trace: StoredTrace, rolled: Rollup) -> Iterator[LlmCall]:
     """Rows of calls that were decided by a part of the trace, one version further."""
-    for held in rolled.decisions.values():
+    for span_id, held in rolled.decisions.items():
         call = held.call
-        said = (call.billed, call.billed_reason, call.identity)
+        said = (call.billed, call.billed_reason, trace.shown.get(span_id))
         if held.reason != ALREADY_METERED and said != (held.billed, held.reason, held.identity):
             yield held.corrected(call.version + 1)
 

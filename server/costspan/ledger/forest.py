@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from costspan.model import LlmCall, encode_calls
+from costspan.model import WITNESS, LlmCall, encode_calls
 
 ROOT = bytes(8)
 """The parent id of a span that has none."""
@@ -100,9 +100,10 @@ def richer(one: LlmCall, other: LlmCall) -> LlmCall:
     return max(one, other, key=_copy_rank)
 
 
-def _copy_rank(call: LlmCall) -> tuple[int, int, bytes]:
+def _copy_rank(call: LlmCall) -> tuple[bool, int, int, bytes]:
+    """A state of the span that tells of usage goes before one that does not, however late."""
     cost = call.charge.attos
-    return (call.end_ns, -1 if cost is None else cost, encode_calls([call]))
+    return (call.role != WITNESS, call.end_ns, -1 if cost is None else cost, encode_calls([call]))
 
 
 def _richest_copies(calls: Iterable[LlmCall]) -> dict[bytes, LlmCall]:

@@ -266,8 +266,8 @@ class TraceLedger:
             self._meter.duplicate()
             return
         held = trace.calls.get(span_id)
-        if held is None:
-            held = Held.of(call)
+        if held is None or (held.witness and call.role != WITNESS):
+            held = Held.of(call)  # a state of the span without usage is no copy of it
             trace.hold(span_id, held)
             self._doubt_row(trace, span_id, held)
             if call.role != WITNESS:
@@ -277,6 +277,8 @@ class TraceLedger:
             return
         if call.role != WITNESS:
             self._meter.duplicate()
+        elif not held.witness:
+            return
         replaced = held.merge(call)
         if replaced and held.counted:
             self._meter.replace(*replaced)

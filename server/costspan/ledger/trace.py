@@ -182,6 +182,10 @@ class Trace:
         return len(heads) // _NODE.size
 
     def hold(self, span_id: bytes, held: Held) -> None:
+        """A span's record, in place of the one that there was."""
+        replaced = self.calls.get(span_id)
+        if replaced is not None:
+            self.payload -= len(replaced.record) + _CALL_BYTES
         self.calls[span_id] = held
         self.usage |= not held.witness
         self.payload += len(held.record) + _CALL_BYTES

@@ -162,6 +162,23 @@ def test_a_span_sent_again_is_counted_once_open_closed_or_forgotten() -> None:
     assert bench.telemetry.calls.exact() == 1
 
 
+@pytest.mark.parametrize("late", [0.0, 1.0, 100.0, 5000.0])
+@pytest.mark.parametrize("first", ["silent", "telling"])
+def test_a_state_of_a_span_without_usage_hides_nothing(first: str, late: float) -> None:
+    """Whichever comes first, ends last or comes again: the span that was used up is counted."""
+    bench = Bench()
+    silent = span(1, end=9, call=record(None, role=WITNESS, agent="a"))
+    telling = span(1, end=8, call=record(100, role=AGGREGATE, agent="a"))
+    states = (silent, telling) if first == "silent" else (telling, silent)
+    for number, state in enumerate((*states, telling)):
+        bench.expire(number * late)
+        bench.add(number * late, state)
+    bench.shutdown(1e6)
+    newest = {closing.totals.generation: closing.totals for closing in bench.out}
+    assert sum(row.llm_calls for row in newest.values()) == 1
+    assert sum(int(row.cost) for row in newest.values()) == bench.net() == 200
+
+
 def test_a_frame_read_again_after_a_missing_commit_changes_nothing() -> None:
     bench = Bench()
     bench.add(0, span(1), span(2, 1, call=record()))

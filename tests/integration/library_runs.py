@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from http import HTTPStatus
 from pathlib import Path
@@ -51,9 +51,9 @@ class Case(NamedTuple):
 class App:
     """A running application that does one case after the other."""
 
-    def __init__(self, python: Path, folder: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[Path], environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(  # noqa: S603  ours
-            [python, LIBRARIES / folder / "app.py"],
+            command,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -77,11 +77,11 @@ class App:
 
 
 def play(
-    sidecar: Costspan, python: Path, folder: str, cases: Iterable[str], more: Mapping[str, str]
+    sidecar: Costspan, command: Sequence[Path], cases: Iterable[str], more: Mapping[str, str]
 ) -> dict[str, Case]:
-    """All cases of one application; `more`: environment."""
+    """All cases of the application that the command starts; `more`: environment."""
     done: list[tuple[str, dict[str, int], list[Billed], list[HTTPStatus]]] = []
-    with StubModel() as stub, App(python, folder, _environment(sidecar, stub, more)) as app:
+    with StubModel() as stub, App(command, _environment(sidecar, stub, more)) as app:
         for case in cases:
             bill, refused = len(stub.bill), len(stub.refused)
             stub.refuse(*_REFUSALS.get(case.rpartition("-")[2], ()))

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +42,16 @@ def installed(name: str) -> Path:
         if not home.exists():
             _install(wanted, home)
     return home
+
+
+def placed(name: str, scripts: Sequence[str], folder: Path) -> Path:
+    """The first of these scripts of tests/javascript, in a folder beside the packages of `name`.
+
+    Copied: node looks for packages where a script really is.
+    """
+    (folder / "node_modules").symlink_to(installed(name) / "node_modules")
+    first, *_ = [Path(shutil.copy(JAVASCRIPT / script, folder)) for script in scripts]
+    return first
 
 
 def _cache_root() -> Path:

@@ -18,9 +18,11 @@ from typing import NamedTuple
 import pytest
 
 from costspan.demo.models import Tokens
+from integration.library_environment import LIBRARIES as SOURCES
 from integration.library_environment import python
 from integration.library_runs import Case, play
 from integration.model_calls import Account, Costspan, accounts, asked, costspan
+from integration.node_packages import node, placed
 from integration.otlp_sink import attributes
 from integration.stub_model import Billed
 
@@ -45,6 +47,7 @@ _AGENTS = tuple(
     for api in ("openai", "responses")
     for case in ("chat", "stream", "tools", "retry", "error")
 )
+_RESPONSES = ("responses-chat", "responses-stream")
 _PLAIN = tuple(f"openai-{case}" for case in ("chat", "stream", "tools", "retry", "error"))
 _NO_SPANS_OF_THE_SDK = {"ANTHROPIC_OPEN_TELEMETRY": "false"}
 _LITELLM = {
@@ -74,10 +77,22 @@ class Library(NamedTuple):
     silent: tuple[tuple[str, str], ...] = ()  # (cases, a bucket that its spans do not tell of)
     untold: tuple[str, ...] = ()  # cases whose spans state no usage at all
     doubled: bool = False  # each call is told of by two
+    scripts: tuple[str, ...] = ()  # of tests/javascript; none: the folder of tests/libraries has it
 
 
 def _watched(*by: str, **environment: str) -> Mapping[str, str]:
     return {"APP_WATCHED_BY": " ".join(by), **_NO_SPANS_OF_THE_SDK, **environment}
+
+
+def _javascript(
+    watcher: str,
+    cases: tuple[str, ...],
+    silent: tuple[tuple[str, str], ...] = (),
+    untold: tuple[str, ...] = (),
+) -> Library:
+    """Both SDKs in node, told of by a library."""
+    scripts = ("sdk_app.cjs", "cases.cjs")
+    return Library("sdks", cases, _watched(watcher), silent, untold, scripts=scripts)
 
 
 LIBRARIES: Mapping[str, Library] = {
@@ -165,6 +180,34 @@ LIBRARIES: Mapping[str, Library] = {
         silent=(("openai-stream", "reasoning"),),
         doubled=True,
     ),
+    # Streamed chat completions and embeddings without usage: instrumentation.js,
+    # `consumeChatCompletionStreamChunks` and `getEmbeddingEmbeddingsAttributes`.
+    "javascript-openinference": _javascript(
+        "openinference",
+        (*_OPENAI, *_RESPONSES, *_ANTHROPIC),
+        untold=("openai-stream", "openai-embeddings"),
+    ),
+    # Three counts of what is not streamed: instrumentation-openai, dist/index.js, `_endSpan`.
+    "javascript-openllmetry": _javascript(
+        "openllmetry",
+        (*(case for case in _OPENAI if case != "openai-embeddings"), *_RESPONSES, *_ANTHROPIC),
+        silent=tuple(
+            (f"{api}-*", bucket)
+            for api in ("openai", "responses")
+            for bucket in ("cache_read", "reasoning")
+        ),
+        untold=("openai-stream", "responses-stream"),
+    ),
+    # It has two counts.
+    "javascript-opentelemetry": _javascript(
+        "opentelemetry",
+        (*_OPENAI, *_RESPONSES),
+        silent=(("*", "cache_read"), ("*", "reasoning")),
+    ),
+    # An embedding's usage has not all that it looks for: openai/dist, `hasCompletionUsage`.
+    "javascript-langfuse": _javascript(
+        "langfuse", (*_OPENAI, *_RESPONSES), untold=("openai-embeddings",)
+    ),
 }
 
 _EACH = [(name, case) for name, library in LIBRARIES.items() for case in library.cases]
@@ -182,20 +225,32 @@ def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Costspan]:
         yield running
 
 
+Command = tuple[Path, Path]
+"""An interpreter and what it runs."""
+
+
 @pytest.fixture(scope="module")
-def environments() -> Iterator[Mapping[str, Future[Path]]]:
-    """The interpreters by folder; what is not there yet is installed at the same time."""
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Command]]]:
+    """How to start each; the packages that are not there yet are installed at the same time."""
+    scratch = {name: tmp_path_factory.mktemp(name) for name in LIBRARIES}
     with ThreadPoolExecutor() as pool:
         yield {
-            folder: pool.submit(python, folder) for folder in {x.folder for x in LIBRARIES.values()}
+            name: pool.submit(_command, library, scratch[name])
+            for name, library in LIBRARIES.items()
         }
+
+
+def _command(library: Library, scratch: Path) -> Command:
+    if library.scripts:
+        return node(), placed(library.folder, library.scripts, scratch)
+    return python(library.folder), SOURCES / library.folder / "app.py"
 
 
 class Evidence:
     """What each library did; played when it is first asked for, once, even if that fails."""
 
-    def __init__(self, sidecar: Costspan, environments: Mapping[str, Future[Path]]) -> None:
-        self._sidecar, self._environments = sidecar, environments
+    def __init__(self, sidecar: Costspan, commands: Mapping[str, Future[Command]]) -> None:
+        self._sidecar, self._commands = sidecar, commands
         self._played: dict[str, Future[Mapping[str, Case]]] = {}
         self._pool = ThreadPoolExecutor(1)
 
@@ -206,7 +261,7 @@ class Evidence:
         """
         library = LIBRARIES[name]
         try:
-            interpreter = self._environments[library.folder].result()
+            command = self._commands[name].result()
         except subprocess.CalledProcessError as error:
             if os.environ.get("REQUIRE_LIBRARIES"):
                 pytest.fail(f"REQUIRE_LIBRARIES is set, and these cannot be had: {error}")
@@ -215,8 +270,7 @@ class Evidence:
             self._played[name] = self._pool.submit(
                 play,
                 self._sidecar,
-                interpreter,
-                library.folder,
+                command,
                 library.cases,
                 library.environment,
             )
@@ -224,8 +278,8 @@ class Evidence:
 
 
 @pytest.fixture(scope="module")
-def evidence(sidecar: Costspan, environments: Mapping[str, Future[Path]]) -> Evidence:
-    return Evidence(sidecar, environments)
+def evidence(sidecar: Costspan, commands: Mapping[str, Future[Command]]) -> Evidence:
+    return Evidence(sidecar, commands)
 
 
 def expected(library: Library, case: str, bill: list[Billed]) -> dict[str, Account]:

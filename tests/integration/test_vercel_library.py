@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -19,11 +18,11 @@ from typing import NamedTuple
 import pytest
 
 from integration.model_calls import Costspan, Played, accounts, cost, costs_on, costspan, total
-from integration.node_packages import JAVASCRIPT, installed, node
+from integration.node_packages import node, placed
 from integration.stub_model import Billed, StubModel
 
 pytestmark = [pytest.mark.slow, pytest.mark.javascript]
-APP = JAVASCRIPT / "vercel_app.mjs"
+APP = "vercel_app.mjs"
 
 _REFUSED = {
     "retried": [HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR],
@@ -124,19 +123,13 @@ def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Costspan]:
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One process does all cases; then they settle together."""
     interpreter, release = node(), RELEASES[request.param]
-    command = [interpreter, _app(release, tmp_path_factory.mktemp("app"))]
+    command = [interpreter, placed(release.folder, [APP], tmp_path_factory.mktemp("app"))]
     sidecar: Costspan = request.getfixturevalue("sidecar")  # only if there is node
     with StubModel() as stub:
         environment = _environment(sidecar, stub, release)
         with _started(command, environment) as process:
             done = {case: _play(process, stub, case) for case in CASES}
     return Run(release, {case: _settled(sidecar, *played) for case, played in done.items()})
-
-
-def _app(release: Release, folder: Path) -> Path:
-    """The application beside the packages of the release."""
-    (folder / "node_modules").symlink_to(installed(release.folder) / "node_modules")
-    return Path(shutil.copy(APP, folder))
 
 
 def _started(command: Sequence[Path], environment: Mapping[str, str]) -> subprocess.Popen[str]:

@@ -75,7 +75,7 @@ def test_every_library_with_a_golden_has_an_entry() -> None:
 def test_every_library_that_is_run_is_cited() -> None:
     """By the names of `test_real_libraries.py`."""
     source = (TESTS / "integration" / "test_real_libraries.py").read_text()
-    run = set(re.findall(r'^    "([\w-]+)": Library\(', source, re.MULTILINE))
+    run = set(re.findall(r'^    "([\w-]+)": (?:Library|_javascript)\(', source, re.MULTILINE))
     cited = {each.partition("::")[2] for library in LIBRARIES for each in library.evidence}
 
     assert run

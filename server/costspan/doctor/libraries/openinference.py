@@ -222,16 +222,27 @@ OPENINFERENCE = (
     Library(
         name="OpenInference (JavaScript)",
         package="npm:@arizeai/openinference-instrumentation-anthropic",
-        versions="0.2.8",
+        versions="0.2.8, and 4.2.7 of the one for OpenAI",
         scopes=("@arizeai/*",),
         dialect="openinference",
         spans="kinds LLM, EMBEDDING and RERANKER are billed",
         seen=(
             Seen("@arizeai/openinference-instrumentation-anthropic", "0.2.8", "anthropic"),
-            Seen("@arizeai/openinference-instrumentation-openai", "0.2.8", "openai"),
+            Seen("@arizeai/openinference-instrumentation-openai", "4.2.7", "openai"),
         ),
         cache=(_READ, _WRITE),
-        gaps=(OPENAI_STREAMS,),
-        evidence=("golden/openinference/javascript_anthropic.json",),
+        gaps=(
+            Gap(
+                Finding.NO_USAGE,
+                "Of streamed chat completions it reads no usage, not even one that was asked for"
+                " (4.2.7); embeddings have none.",
+                "the Responses API, or @opentelemetry/instrumentation-openai in its place",
+                providers=("openai",),
+            ),
+        ),
+        evidence=(
+            "golden/openinference/javascript_anthropic.json",
+            "integration/test_real_libraries.py::javascript-openinference",
+        ),
     ),
 )

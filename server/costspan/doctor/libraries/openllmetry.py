@@ -236,7 +236,25 @@ OPENLLMETRY = (
         ),
         cache=(_READ, _WRITE),
         gaps=(
-            OPENAI_STREAMS,
+            Gap(
+                Finding.NO_USAGE,
+                "Of streams of OpenAI it reads no usage, not even one that was asked for (0.27.0);"
+                " embeddings make no span.",
+                "@opentelemetry/instrumentation-openai in its place",
+                providers=("openai",),
+            ),
+            Gap(
+                Finding.LIBRARY_MISCOUNTS,
+                "It has no key for OpenAI's cached tokens: they cost as much as the others.",
+                "@arizeai/openinference-instrumentation-openai in its place",
+                providers=("openai",),
+            ),
+            Gap(
+                Finding.LIBRARY_OMITS,
+                "0.27.0 makes @anthropic-ai/sdk 1.12 fail to load, 0.137 not.",
+                "@anthropic-ai/sdk 0.137",
+                providers=("anthropic",),
+            ),
             Gap(
                 Finding.LIBRARY_MISCOUNTS,
                 "0.27.0 has no key for the cached tokens of Bedrock: they are not priced at all.",
@@ -247,6 +265,7 @@ OPENLLMETRY = (
             "golden/openllmetry/anthropic_javascript.json",
             "golden/openllmetry/javascript_bedrock.json",
             "golden/openllmetry/javascript_openai.json",
+            "integration/test_real_libraries.py::javascript-openllmetry",
         ),
     ),
 )

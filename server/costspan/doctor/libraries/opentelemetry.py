@@ -228,6 +228,9 @@ OPENTELEMETRY = (
                 " are priced in full.",
             ),
         ),
-        evidence=("golden/otel/javascript_openai.json",),
+        evidence=(
+            "golden/otel/javascript_openai.json",
+            "integration/test_real_libraries.py::javascript-opentelemetry",
+        ),
     ),
 )

@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from enum import Enum
 from typing import Self
 
@@ -71,8 +71,7 @@ class FaultProxy:
         """Be a good proxy again. Connections that lost bytes are reset."""
         self._do(self._change(Fault.NONE))
 
-    def _do(self, step: object) -> None:
-        assert asyncio.iscoroutine(step)
+    def _do(self, step: Coroutine[None, None, None]) -> None:
         asyncio.run_coroutine_threadsafe(step, self._loop).result(_STEP)
 
     # --- on the loop --------------------------------------------------------------------------
@@ -105,8 +104,11 @@ class FaultProxy:
                 connection.reset()
 
     async def _end(self) -> None:
-        await self._change(Fault.REFUSE)
+        self._fault = Fault.REFUSE
+        await self._hide()
         self._keeper.close()
+        for connection in list(self._open):
+            connection.reset()
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(others)  # those of connections that were being accepted too
 

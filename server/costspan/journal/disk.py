@@ -169,6 +169,7 @@ class DiskJournal:
                 return self._writer.append(frames, payloads)
             except Unwritable:
                 self._failed_at = self._clock.monotonic()
+                self._shelf.let_go()
                 raise
 
     def admit(self, signal: str, size: int) -> None:

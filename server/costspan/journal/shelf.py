@@ -98,6 +98,13 @@ class Shelf:
                     give(reader, each)
                 self.remove_passed()
 
+    def let_go(self) -> None:
+        """Remove what only a restart would read: on a full disk no checkpoint lets go of it."""
+        for each in self._closed():
+            for reader in self._readers:
+                self._forget(reader, each)
+        self.remove_passed()
+
     def expire(self, now: int) -> None:
         """Readers without back pressure lose what is older than they may be behind."""
         if not self._max_age or not self.segments:

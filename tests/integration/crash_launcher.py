@@ -127,22 +127,8 @@ def ack_before_append(original: Callable[..., int]) -> Callable[..., int]:
     return early
 
 
-def commit_before_delivery(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Move the cursor on, then deliver."""
-
-    def early(runner: Any, round_: Any) -> Any:
-        runner._journal.commit(runner.name, round_.last_seq)
-        return original(runner, round_)
-
-    return early
-
-
 MUTATIONS: dict[str, tuple[str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = {
     "ack before append": ("costspan.journal.disk:DiskJournal.append", ack_before_append),
-    "commit before delivery": (
-        "costspan.exporter.runner:Runner._deliver_all",
-        commit_before_delivery,
-    ),
 }
 
 

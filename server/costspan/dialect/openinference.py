@@ -57,6 +57,15 @@ _EMITTERS = (
         span="bedrock.invoke_model",
     ),
     Emitter("openinference.instrumentation.vertexai", INCLUSIVE, reasoning=IN_TOTAL),  # 0.1.29
+    # google-genai 0.1.3: the candidates alone; to 0.1.8 in streams.
+    Emitter(
+        "openinference.instrumentation.google_genai",
+        INCLUSIVE,
+        r"0\.1\.[0-8]",
+        reasoning=IN_TOTAL,
+    ),
+    # google-adk 1.0.5 adds its counts to ADK's own, whose output lacks the thoughts (ADK 1.x).
+    Emitter("openinference.instrumentation.google_adk", INCLUSIVE, reasoning=IN_TOTAL),
     Emitter("openinference.instrumentation.openai", INCLUSIVE, certain=True),  # 0.1.66
     Emitter("openinference.instrumentation.*", INCLUSIVE),
     Emitter("@arizeai/*", INCLUSIVE),

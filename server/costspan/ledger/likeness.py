@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from costspan.model import AGGREGATE, ALREADY_METERED, LEAF, LlmCall
-from costspan_pricing.naming import spellings
+from costspan_pricing.naming import evident_platform, spellings
 from costspan_pricing.usage import PROMPT
 
 Tokens = tuple[int, int]  # in, out
@@ -30,6 +30,7 @@ _STREAM_START = 8
 
 _ID_SHAPE = re.compile(r"[a-z]+(?=[-_])")  # chatcmpl-, resp_, msg_
 _VENDOR = re.compile(r"^(?:.*/)?(?:[a-z]+\.)?(?=.)")  # openai/gpt-4o, anthropic.claude-...
+_REGIONAL = re.compile(r"^regional\.")  # the book's name for a Bedrock id with a place: us., eu.
 _EDITION = re.compile(r"[@-](?:20\d{6}|20\d\d-\d\d-\d\d|latest|default)$")
 
 _GATEWAYS = ("litellm", "envoyproxy", "agentgateway", "traceloop_hub")
@@ -173,7 +174,9 @@ def teller(scope: str, kind: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _plain(provider: str, name: str) -> str:
-    plainest = (spellings(provider, name) or ("",))[-1]
+    name = _REGIONAL.sub("", name)
+    # Strands states itself as the provider; the id is Bedrock's all the same.
+    plainest = (spellings(evident_platform(name) or provider, name) or ("",))[-1]
     return _EDITION.sub("", _VENDOR.sub("", plainest))
 
 

@@ -31,14 +31,20 @@ def contained(span_ids: Iterable[bytes], forest: Forest) -> frozenset[bytes]:
 
 
 def _series(span_id: bytes, forest: Forest) -> tuple[object, ...]:
-    """What the records of one running sum share: they are beside each other, or nested."""
-    call, above = forest.calls[span_id], forest.above[span_id]
+    """What the records of one running sum share: they are beside each other, or nested.
+
+    The calls of a loop are so directly: another loop is below a span of its own (Spring AI's chat
+    client). An agent's tasks have spans of their own between them and the crew.
+    """
+    call, first = forest.calls[span_id], span_id
     for _ in range(_REACH):
+        above = forest.above[first]
         if above not in forest.calls or not forest.calls[above].cumulative:
             break
-        above = forest.above[above]
+        first = above
+    place = forest.above[first] if call.role == AGGREGATE else forest.links[first]
     names = (call.request_model, call.response_model, call.identity.agent)
-    return (above, call.role, call.scope_name, *names)
+    return (place, call.role, call.scope_name, *names)
 
 
 def _contained(group: Iterable[bytes], calls: Mapping[bytes, LlmCall]) -> Iterator[bytes]:

@@ -529,6 +529,25 @@ def test_t4_upkeep_that_an_sdk_tells_of_too_is_one_call() -> None:
     assert reasons(rolled) == ["leaf", "covered", "leaf"]
 
 
+@pytest.mark.parametrize(
+    ("provider", "priced"),
+    [
+        ("", "regional.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("aws.bedrock", "global.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("anthropic", "claude-sonnet-4-5-20250929"),
+    ],
+)
+def test_t4_a_model_of_bedrock_is_one_whoever_says_that_it_is_there(
+    provider: str, priced: str
+) -> None:
+    """Strands (1.62) says that it is the provider; botocore below it says Bedrock."""
+    model = "regional.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    outer = call(100, 10, kind=1, provider=provider, charge=Charge(priced_model=priced))
+    inner = call(100, 10, provider="aws.bedrock", charge=Charge(priced_model=model))
+    rolled = roll(span(1, end=9, call=outer), span(2, 1, start=1, end=8, call=inner))
+    assert reasons(rolled) == ["covered", "leaf"]
+
+
 # --- T7: running sums ----------------------------------------------------------------------------
 
 
@@ -575,6 +594,18 @@ def test_t7_below_different_spans_are_different_sums() -> None:
         span(2, start=1, end=9, call=agent(agent="b")),
         span(3, 1, start=2, end=3, call=spring(100, 10)),
         span(4, 2, start=4, end=5, call=spring(230, 30)),
+    )
+    assert reasons(rolled) == ["leaf", "leaf"]
+
+
+def test_t7_two_loops_below_spans_of_their_own_are_different_sums() -> None:
+    """Spring AI's chat clients (4, 5) have no record: two questions of one request."""
+    rolled = roll(
+        span(1, end=9),
+        span(4, 1, start=0, end=2),
+        span(5, 1, start=3, end=6),
+        span(2, 4, start=0, end=1, call=spring(100, 10)),
+        span(3, 5, start=4, end=5, call=spring(230, 30)),
     )
     assert reasons(rolled) == ["leaf", "leaf"]
 

@@ -161,7 +161,9 @@ def test_deflate_is_read_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"plain", gzip.compress(b"abc" * 99)[:-9], gzip.compress(b"abc")[:5]]
+    "body",
+    [b"plain", gzip.compress(b"abc" * 99)[:-9], gzip.compress(b"abc")[:5]],
+    ids=["plain", "without its end", "a part of the head"],
 )
 def test_what_does_not_decompress_is_undecodable(body: bytes) -> None:
     answer = Site().post(body, content_encoding="gzip")

@@ -35,7 +35,7 @@ imports: install ## Imports point one way
 	$(BIN)/lint-imports
 
 test: install ## The fast tests
-	$(BIN)/pytest -q -m 'not slow'
+	$(BIN)/pytest -q -n auto --dist loadfile -m 'not slow'
 
 test-all: install ## Every test
 	$(BIN)/pytest -q

@@ -127,8 +127,19 @@ def ack_before_append(original: Callable[..., int]) -> Callable[..., int]:
     return early
 
 
+def cursor_before_delivery(original: Callable[..., None]) -> Callable[..., None]:
+    """Pass what is about to be tried, as if it had arrived."""
+
+    def early(journal: Any, reader: str, seq: int) -> None:
+        original(journal, reader, seq)
+        journal.commit(reader, seq)
+
+    return early
+
+
 MUTATIONS: dict[str, tuple[str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = {
     "ack before append": ("costspan.journal.disk:DiskJournal.append", ack_before_append),
+    "cursor before delivery": ("costspan.journal.disk:DiskJournal.plan", cursor_before_delivery),
 }
 
 

@@ -67,7 +67,7 @@ def test_the_account_of_the_last_life_adds_up(outcome: Outcome) -> None:
 def test_a_line_that_breaks_its_promise_is_found_out(
     tmp_path: Path, store: RunningStore, database: str, mutation: str
 ) -> None:
-    """An ack before the journal has the spans."""
+    """An ack before the journal has the spans; a cursor that passes what has not arrived."""
     with crashing(tmp_path, store, database, mutation) as rounds:
         for point, passages in (("before send", 5), ("before insert", 4), ("before append", 9)):
             rounds.play(point, passages)

@@ -106,6 +106,8 @@ def _environment(sidecar: Costspan, stub: StubModel, more: Mapping[str, str]) ->
         "OPENAI_API_KEY": "sk-none",
         "ANTHROPIC_BASE_URL": stub.anthropic,
         "ANTHROPIC_API_KEY": "sk-none",
+        "GOOGLE_GEMINI_BASE_URL": stub.anthropic,
+        "GEMINI_API_KEY": "none",
         "TRACELOOP_TELEMETRY": "false",
         **more,
     }

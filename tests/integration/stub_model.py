@@ -1,4 +1,4 @@
-"""A model server on loopback: the APIs of OpenAI and of Anthropic. It keeps the bill.
+"""A model server on loopback: the APIs of OpenAI, Anthropic and Gemini. It keeps the bill.
 
 Its answers follow from the request alone and from the prompts it has seen: a system prompt that
 comes again is served from the cache, a request with tools is answered with a call of the first one
@@ -16,11 +16,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 
 from costspan.demo.models import Tokens
+from integration import stub_gemini as gemini
 from integration import stub_responses as responses
 
 _OPENAI_DATES = {"gpt-5": "gpt-5-2025-08-07", "gpt-5-mini": "gpt-5-mini-2025-08-07"}
 _SYSTEM = ("system", "developer")  # the newer name, which Vercel's SDK uses for GPT-5
-_OPENAI_CACHE = 1024  # what the stub's prompt cache serves of a system prompt that it knows
+_CACHED = 1024  # what a prompt cache that nobody asked for serves of a system prompt it knows
 _ARGUMENTS = '{"question": "six times seven"}'  # of every tool call
 _WORDS = ["The", " answer", " is", " forty", "-two", "."]
 
@@ -34,7 +35,10 @@ class Billed(NamedTuple):
 
 
 class StubModel:
-    """The server. `with StubModel() as stub:` and point an SDK at `stub.openai` or `.anthropic`."""
+    """The server. `with StubModel() as stub:` and point an SDK at `stub.openai` or `.anthropic`.
+
+    Gemini's base URL is that of Anthropic.
+    """
 
     def __init__(self) -> None:
         self.bill: list[Billed] = []
@@ -100,10 +104,15 @@ def _length(messages: list[dict[str, Any]]) -> int:
 
 
 def _openai_tokens(stub: StubModel, request: dict[str, Any]) -> Tokens:
+    return _tokens(stub, "openai", request["messages"])
+
+
+def _tokens(stub: StubModel, provider: str, messages: list[dict[str, Any]]) -> Tokens:
     """A known system prompt of 1024 tokens or more is cached."""
-    system = "".join(_text(m["content"]) for m in request["messages"] if m["role"] in _SYSTEM)
-    prompt = _length(request["messages"])
-    cached = _OPENAI_CACHE if len(system) >= _OPENAI_CACHE and stub.seen("openai", system) else 0
+    system = "".join(_text(m["content"]) for m in messages if m["role"] in _SYSTEM)
+    known = len(system) >= _CACHED and stub.seen(provider, system)
+    cached = _CACHED if known else 0
+    prompt = _length(messages)
     return Tokens(prompt - cached, len(_WORDS) + 64, cache_read=cached, reasoning=64)
 
 
@@ -292,6 +301,22 @@ def _anthropic_block(index: int, block: dict[str, Any]) -> Iterator[str]:
     yield _event({"type": "content_block_stop", "index": index})
 
 
+# --- Gemini --------------------------------------------------------------------------------------
+
+
+def _gemini(stub: StubModel, request: dict[str, Any]) -> dict[str, Any] | Iterator[str]:
+    """Tokens and cache as OpenAI has them."""
+    messages = gemini.messages(request)
+    tokens = _tokens(stub, "gcp.gemini", messages)
+    number = stub.charge("gcp.gemini", request["model"], tokens)
+    parts: list[dict[str, Any]] = [{"text": word} for word in _WORDS]
+    name = gemini.tool(request)
+    if name and messages[-1]["role"] != "tool":
+        parts = [{"functionCall": {"name": name, "args": json.loads(_ARGUMENTS)}}]
+    answer = gemini.body(number, request["model"], parts, tokens)
+    return gemini.stream(answer) if request["stream"] else answer
+
+
 # --- HTTP ----------------------------------------------------------------------------------------
 
 _ROUTES = {
@@ -313,7 +338,10 @@ def _event(body: dict[str, Any]) -> str:
 def _error(path: str, status: HTTPStatus) -> dict[str, Any]:
     """An error in the shape of the API that was asked."""
     kind = "rate_limit_error" if status == HTTPStatus.TOO_MANY_REQUESTS else "api_error"
-    error = {"type": kind, "message": f"refused on purpose: {status.phrase}"}
+    message = f"refused on purpose: {status.phrase}"
+    if gemini.asked(path):
+        return gemini.error(status, message)
+    error = {"type": kind, "message": message}
     return {"type": "error", "error": error} if path == "/v1/messages" else {"error": error}
 
 
@@ -324,14 +352,15 @@ def _handler(stub: StubModel) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             path = self.path.partition("?")[0]
-            route = _ROUTES.get(path)
+            in_path = gemini.asked(path)
+            route = _gemini if in_path else _ROUTES.get(path)
             if route is None:
                 self.send_error(HTTPStatus.NOT_FOUND, f"no {self.path} here")
                 return
             if refusal := stub.refusal():
                 self._send("application/json", json.dumps(_error(path, refusal)), refusal)
                 return
-            answer = route(stub, json.loads(body))
+            answer = route(stub, {**json.loads(body), **(in_path or {})})
             if isinstance(answer, dict):
                 self._send("application/json", json.dumps(answer))
             else:

@@ -47,6 +47,9 @@ _AGENTS = tuple(
     for api in ("openai", "responses")
     for case in ("chat", "stream", "tools", "retry", "error")
 )
+_GEMINI = tuple(
+    f"gemini-{case}" for case in ("chat", "stream", "parallel", "tools", "retry", "error")
+)
 _RESPONSES = ("responses-chat", "responses-stream")
 _PLAIN = tuple(f"openai-{case}" for case in ("chat", "stream", "tools", "retry", "error"))
 _NO_SPANS_OF_THE_SDK = {"ANTHROPIC_OPEN_TELEMETRY": "false"}
@@ -179,6 +182,16 @@ LIBRARIES: Mapping[str, Library] = {
         _watched("openinference-agents", "openllmetry-openai"),
         silent=(("openai-stream", "reasoning"),),
         doubled=True,
+    ),
+    "google-genai-opentelemetry": Library("google_genai", _GEMINI, _watched("opentelemetry")),
+    "google-genai-openinference": Library("google_genai", _GEMINI, _watched("openinference")),
+    "google-genai-openllmetry": Library("google_genai", _GEMINI, _watched("openllmetry")),
+    "google-genai-doubled": Library(
+        "google_genai", _GEMINI, _watched("opentelemetry", "openinference"), doubled=True
+    ),
+    "google-adk": Library(
+        "google_adk",
+        ("gemini-chat", "gemini-stream", "gemini-tools", "gemini-delegate", "gemini-error"),
     ),
     # Streamed chat completions and embeddings without usage: instrumentation.js,
     # `consumeChatCompletionStreamChunks` and `getEmbeddingEmbeddingsAttributes`.

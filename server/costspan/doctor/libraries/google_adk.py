@@ -54,6 +54,7 @@ GOOGLE_ADK = (
             "golden/google_adk/generate_content_2_13.json",
             "golden/google_adk/litellm_2_13.json",
             "golden/google_adk/claude_2_13.json",
+            "integration/test_real_libraries.py::google-adk",
         ),
     ),
 )

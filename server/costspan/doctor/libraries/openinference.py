@@ -140,6 +140,8 @@ OPENINFERENCE = (
         evidence=(
             "golden/openinference/google_thoughts.json",
             "golden/openinference/google_thoughts_in_the_total.json",
+            "integration/test_real_libraries.py::google-genai-openinference",
+            "integration/test_real_libraries.py::google-genai-doubled",
         ),
     ),
     Library(

@@ -121,7 +121,10 @@ OPENLLMETRY = (
         ),
         cache=(_READ,),
         gaps=(_AGENT,),
-        evidence=("golden/openllmetry/gemini_thoughts_in_total.json",),
+        evidence=(
+            "golden/openllmetry/gemini_thoughts_in_total.json",
+            "integration/test_real_libraries.py::google-genai-openllmetry",
+        ),
     ),
     Library(
         name="OpenLLMetry for LangChain",

@@ -119,8 +119,17 @@ OPENTELEMETRY = (
                 "opentelemetry-instrumentation-google-genai 1.0b0 or later, for the thoughts",
                 _PYTHON,
             ),
+            Gap(
+                Finding.LIBRARY_OMITS,
+                "1.3b0 instruments nothing where google-genai is 3 or later, and logs it.",
+                "google-genai 2, or openinference-instrumentation-google-genai",
+            ),
         ),
-        evidence=("golden/otel/google_genai_thoughts.json",),
+        evidence=(
+            "golden/otel/google_genai_thoughts.json",
+            "integration/test_real_libraries.py::google-genai-opentelemetry",
+            "integration/test_real_libraries.py::google-genai-doubled",
+        ),
     ),
     Library(
         name="OpenTelemetry for OpenAI (openai-v2)",

@@ -42,19 +42,35 @@ _CLAUDE_CODE = Dialect(
     home=_CLAUDE,
 )
 
-# Codex: each answer of the API, without its model. That stands on the turn around them, whose sum
-# has keys of its own (`codex.turn.token_usage.*`) and which no needle opens: one for it would cost
-# every span of everybody. So the answers are counted, and have no price.
+# Codex: each event of an answer is a span, named after it (`completed`) since `otel.name` is recorded
+# late, `handle_responses` where that is not read. The last has the answer's counts, and no model:
+# that stands on the turn around them, beside their sum (codex-rs 0.137, core/src/session/turn.rs,
+# core/src/tasks/mod.rs, otel/src/events/session_telemetry.rs). The turn's needle is long, so it
+# is searched fast (0.3 ms a megabyte). What is not cached contains what is written.
+_TURN = "codex.turn.token_usage."
+
 _CODEX = Dialect(
     "codex",
     {
-        table.TOTAL: ("codex.usage.total_tokens",),
-        table.REASONING: ("codex.usage.reasoning_output_tokens",),
+        table.INPUT: (f"{_TURN}input_tokens",),
+        table.OUTPUT: (f"{_TURN}output_tokens",),
+        table.TOTAL: ("codex.usage.total_tokens", f"{_TURN}total_tokens"),
+        table.CACHE_READ: (f"{_TURN}cached_input_tokens",),
+        table.CACHE_WRITE: (f"{_TURN}cache_write_input_tokens",),
+        table.REASONING: (
+            "codex.usage.reasoning_output_tokens",
+            f"{_TURN}reasoning_output_tokens",
+        ),
     },
-    {},
+    {table.REQUEST_MODEL: ("model",)},
     frozenset({"codex.usage.total_tokens"}),
-    (Emitter("codex_*", INCLUSIVE),),
-    names=(Named("codex_*", "handle_responses", "chat", LEAF),),
+    (Emitter("codex*", INCLUSIVE),),  # codex_cli_rs, codex_exec, codex-app-server
+    names=(
+        Named("codex*", "session_task.", "invoke_agent", AGGREGATE),
+        Named("codex*", "completed", "chat", LEAF),
+        Named("codex*", "handle_responses", "chat", LEAF),
+    ),
+    markers=(_TURN.encode(),),
 )
 
 # Gemini CLI; a call of a model has its name for it, `llm_call`, among those that all share.

@@ -9,6 +9,7 @@ behind it, by the agent span that adds up its children. One of them is billed:
 - an aggregate bills only if nothing below it was: `fallback`, the innermost first;
 - of a running sum the last record bills, since it contains the others: those are `cumulative`;
 - what keeps books beside the calls repeats them (`accounts.py`);
+- calls without a model are billed by the span above that adds them up and names it (`nameless.py`);
 - token counters and what another costspan metered never bill.
 """
 
@@ -22,6 +23,7 @@ from costspan.ledger.doubles import Doubles, told_twice
 from costspan.ledger.forest import ROOT, Forest
 from costspan.ledger.held import Below
 from costspan.ledger.likeness import TELLS_OF_A_CALL, Tokens, rank, says_nothing, tokens
+from costspan.ledger.nameless import added_up, name
 from costspan.ledger.series import contained
 from costspan.model import AGGREGATE, ALREADY_METERED, CUMULATIVE, LEAF, TOKEN_COUNTER, LlmCall
 
@@ -86,11 +88,17 @@ def bill(forest: Forest, known: Known = Known()) -> Bills:  # noqa: B008  (immut
             target[host] = target[host].merged(under) if host in target else under
     for span_id, under in below.items():  # carried over, and still nothing above it has arrived
         left[span_id] = left[span_id].merged(under) if span_id in left else under
-    accounts = repeated((one for one, reason in reasons.items() if reason in BILLED), forest)
+    accounts = repeated(_billed(reasons), forest)
     reasons |= dict.fromkeys(accounts, COVERED)
+    for above, group in added_up(_billed(reasons), forest).items():
+        reasons |= {**dict.fromkeys(group, COVERED), above: FALLBACK}
     reasons |= _fallbacks(forest, reasons)
     known = _left(forest, known, reasons, left, doubles)
     return Bills(reasons, known, doubles.winner, frozenset(flags), _models(forest, reasons))
+
+
+def _billed(reasons: Mapping[bytes, str]) -> list[bytes]:
+    return [span_id for span_id, reason in reasons.items() if reason in BILLED]
 
 
 def _decide(
@@ -178,7 +186,7 @@ def _models(forest: Forest, reasons: Mapping[bytes, str]) -> dict[bytes, str]:
     """
     calls = forest.calls
     nameless = {
-        one for one, reason in reasons.items() if reason == FALLBACK and not _name(calls[one])
+        one for one, reason in reasons.items() if reason == FALLBACK and not name(calls[one])
     }
     found: dict[bytes, set[str]] = {}
     for span_id, call in calls.items() if nameless else ():
@@ -187,13 +195,9 @@ def _models(forest: Forest, reasons: Mapping[bytes, str]) -> dict[bytes, str]:
             if above not in calls or above in nameless:
                 break
             above = forest.above[above]
-        if above in nameless and _name(call):
-            found.setdefault(above, set()).add(_name(call))
+        if above in nameless and name(call):
+            found.setdefault(above, set()).add(name(call))
     return {one: names.pop() for one, names in found.items() if len(names) == 1}
-
-
-def _name(call: LlmCall) -> str:
-    return call.response_model or call.request_model
 
 
 def _carried(forest: Forest, known: Known) -> dict[bytes, Below]:

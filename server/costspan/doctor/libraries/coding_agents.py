@@ -41,18 +41,23 @@ CODING_AGENTS = (
         name="Codex CLI",
         package="npm:@openai/codex",
         versions="0.137.0",
-        scopes=("codex_*",),
+        scopes=("codex*",),
         dialect="codex",
-        spans="`handle_responses` is billed; the turn above it is not read",
+        spans="`completed` ends each answer and names no model: the turn above, which names it and"
+        " is their sum, is billed",
         seen=(Seen("codex_cli_rs", "0.137.0", "openai"),),
         cache=(_READ, "gen_ai.usage.cache_write.input_tokens"),
         gaps=(
             Gap(
                 Finding.UNPRICED,
-                "The span of an answer names no model: its tokens are counted and have no price.",
+                "The span of an answer names no model: without its turn it has no price, and with"
+                " it the calls of a turn are counted as one.",
             ),
         ),
-        evidence=("golden/coding_agents/codex_answer.json",),
+        evidence=(
+            "golden/coding_agents/codex_answer.json",
+            "golden/coding_agents/codex_turn.json",
+        ),
     ),
     Library(
         name="Gemini CLI",

@@ -42,11 +42,11 @@ _CLAUDE_CODE = Dialect(
     home=_CLAUDE,
 )
 
-# Codex: each event of an answer is a span, named after it (`completed`) since `otel.name` is recorded
-# late, `handle_responses` where that is not read. The last has the answer's counts, and no model:
-# that stands on the turn around them, beside their sum (codex-rs 0.137, core/src/session/turn.rs,
-# core/src/tasks/mod.rs, otel/src/events/session_telemetry.rs). The turn's needle is long, so it
-# is searched fast (0.3 ms a megabyte). What is not cached contains what is written.
+# Codex: each event of an answer is a span with the event's name, `completed`, where `otel.name` is
+# read, else `handle_responses`. The last has the answer's counts, and no model: that stands on the
+# turn around them, beside their sum (codex-rs 0.137, core/src/session/turn.rs, core/src/tasks,
+# otel/src/events/session_telemetry.rs). What is not cached contains what is written. Spans of the
+# turn have no other needle; it is long, so it is found fast.
 _TURN = "codex.turn.token_usage."
 
 _CODEX = Dialect(

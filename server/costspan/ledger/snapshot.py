@@ -63,7 +63,7 @@ def totals(rolled: Rollup, stamp: Stamp) -> TraceTotals:
         flags=(*rolled.flags, GROWING) if tree.waste.growing else rolled.flags,
         effective_cost=str(total.effective_cost) if total.effective_cost != total.cost else "",
         dimensions=dict(sorted(who.dimensions.items())),
-        by=_further(rolled.by),
+        by={facet: _bounded(group) for facet, group in tree.facets.items()},
         agents=_agents(tree.agents),
         transactions=_transactions(rolled),
         branches=_branches(rolled, tree),
@@ -86,13 +86,15 @@ def _tallies(groups: Mapping[str, Sums]) -> dict[str, Tally]:
     return tallies | {OTHER: rest.tally()}
 
 
-def _further(by: Mapping[str, Mapping[str, Sums]]) -> dict[str, dict[str, Tally]]:
-    """The facets that have no column of their own, if they tell anything apart."""
-    return {
-        facet: _tallies(groups)
-        for facet, groups in sorted(by.items())
-        if facet not in (MODEL, AGENT) and set(groups) != {""}
-    }
+def _bounded(group: dict[str, Tally]) -> dict[str, Tally]:
+    """Of a facet with too many values those that cost most, the rest together."""
+    if len(group) <= _MOST_KEYS:
+        return group
+    dearest = sorted(group, key=lambda value: (-int(group[value].cost), value))
+    kept = set(dearest[:_MOST_KEYS]) - {OTHER}
+    rest = [group[value] for value in group.keys() - kept]
+    other = Tally(str(sum(int(one.cost) for one in rest)), sum(one.calls for one in rest))
+    return {value: group[value] for value in sorted(kept)} | {OTHER: other}
 
 
 def _agents(agents: Mapping[str, Branch]) -> dict[str, Tally]:

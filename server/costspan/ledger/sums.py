@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,7 +12,6 @@ _ERROR = 2  # Status.code of opentelemetry-proto
 _NOTHING = ("", "0")
 
 MODEL, AGENT, WORKFLOW, TOOL, SERVICE = "model", "agent", "workflow", "tool", "service"
-FACETS = (MODEL, AGENT, WORKFLOW, TOOL, SERVICE)
 DIMENSION = "dimension."  # begins the name of a facet that is a dimension
 
 
@@ -79,29 +78,71 @@ class Grouped(NamedTuple):
     """The same calls, added up in several ways; each way comes to the total."""
 
     total: Sums
-    by: dict[str, dict[str, Sums]]  # facet -> value, "" where a call has none -> sums
+    by: dict[str, dict[str, Sums]]  # MODEL and AGENT -> value, "" where a call has none -> sums
     transactions: dict[bytes, Sums]
 
 
 def add_up(billed: Iterable[Placed]) -> Grouped:
     """A call is read once; then what it is alike in everything with goes into every group whole."""
-    alike: dict[tuple[object, ...], tuple[Placed, Sums]] = {}
-    for placed in billed:
-        call, who, transaction = placed
-        # inherited dimensions are one object; others that are equal only make one group more
-        said = id(who.dimensions) if who.dimensions else 0
-        key = (model_of(call), who.agent, who.workflow, who.tool, call.service, transaction, said)
+    alike: dict[tuple[str, str, bytes], Sums] = {}
+    for call, who, transaction in billed:
+        key = model_of(call), who.agent, transaction
         if key not in alike:
-            alike[key] = placed, Sums()
-        alike[key][1].add(call)
+            alike[key] = Sums()
+        alike[key].add(call)
     if len(alike) == 1:  # most traces: every way is one group, and the same one
-        ((placed, sums),) = alike.values()
-        return Grouped(
-            sums,
-            {facet: {value: sums} for facet, value in _values(placed).items()},
-            {placed.transaction: sums},
-        )
-    return _regrouped(alike.values())
+        (((model, agent, transaction), sums),) = alike.items()
+        return Grouped(sums, {MODEL: {model: sums}, AGENT: {agent: sums}}, {transaction: sums})
+    total = Sums()
+    models: dict[str, Sums] = {}
+    agents: dict[str, Sums] = {}
+    transactions: dict[bytes, Sums] = {}
+    for (model, agent, transaction), sums in alike.items():
+        total.merge(sums)
+        models.setdefault(model, Sums()).merge(sums)
+        agents.setdefault(agent, Sums()).merge(sums)
+        transactions.setdefault(transaction, Sums()).merge(sums)
+    if len(transactions) == 1:
+        transactions = dict.fromkeys(transactions, total)
+    return Grouped(total, {MODEL: models, AGENT: agents}, transactions)
+
+
+def by_facet(billed: Sequence[Placed]) -> dict[str, dict[str, Tally]]:
+    """Cost and calls by what else calls may have in common, if any of them has it.
+
+    A value is "" where a call has none, so that each facet comes to the total. The service of a
+    trace whose calls are all of one is said elsewhere.
+    """
+    found: dict[str, dict[str, list[int]]] = {}
+    if len({placed.call.service for placed in billed}) > 1:
+        services = found[SERVICE] = {}
+        for placed in billed:
+            _add(services, placed.call.service, placed.call)
+    for facet, value_of in _FACETS.items():
+        if any(map(value_of, billed)):
+            found[facet] = {}
+            for placed in billed:
+                _add(found[facet], value_of(placed), placed.call)
+    for name in {name for _, who, _ in billed for name in who.dimensions}:
+        group = found[DIMENSION + name] = {}
+        for placed in billed:
+            _add(group, placed.identity.dimensions.get(name, ""), placed.call)
+    return {
+        facet: {value: Tally(str(cost), calls) for value, (cost, calls) in sorted(group.items())}
+        for facet, group in sorted(found.items())
+    }
+
+
+def _add(group: dict[str, list[int]], value: str, call: LlmCall) -> None:
+    sums = group.setdefault(value, [0, 0])
+    sums[0] += call.charge.attos or 0
+    sums[1] += 1
+
+
+_FACETS: dict[str, Callable[[Placed], str]] = {
+    WORKFLOW: lambda placed: placed.identity.workflow,
+    TOOL: lambda placed: placed.identity.tool,
+}
 
 
 def model_of(call: LlmCall) -> str:
@@ -112,29 +153,3 @@ def model_of(call: LlmCall) -> str:
 def ordered(usage: Mapping[str, int]) -> dict[str, int]:
     """The same counts, in an order that depends on nothing else."""
     return {unit: usage[unit] for unit in sorted(usage)}
-
-
-def _regrouped(groups: Iterable[tuple[Placed, Sums]]) -> Grouped:
-    grouped = Grouped(Sums(), {facet: {} for facet in FACETS}, {})
-    names = {name for placed, _ in groups for name in placed.identity.dimensions}
-    unsaid = {DIMENSION + name: "" for name in sorted(names)}
-    for placed, sums in groups:
-        grouped.total.merge(sums)
-        grouped.transactions.setdefault(placed.transaction, Sums()).merge(sums)
-        for facet, value in (unsaid | _values(placed)).items():
-            grouped.by.setdefault(facet, {}).setdefault(value, Sums()).merge(sums)
-    return grouped
-
-
-def _values(placed: Placed) -> dict[str, str]:
-    call, who, _ = placed
-    values = {
-        MODEL: model_of(call),
-        AGENT: who.agent,
-        WORKFLOW: who.workflow,
-        TOOL: who.tool,
-        SERVICE: call.service,
-    }
-    for name, value in who.dimensions.items():
-        values[DIMENSION + name] = value
-    return values

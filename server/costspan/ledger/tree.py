@@ -11,7 +11,9 @@ from typing import NamedTuple
 from costspan.ledger.billing import NO_USAGE
 from costspan.ledger.branches import Branch, branches, by_agent
 from costspan.ledger.rollup import Rollup
+from costspan.ledger.sums import Placed, by_facet
 from costspan.ledger.waste import Attempt, Waste, waste
+from costspan.model import Tally
 
 
 class Tree(NamedTuple):
@@ -20,16 +22,19 @@ class Tree(NamedTuple):
     branches: dict[bytes, Branch]  # spans with billed calls below them, in preorder
     agents: dict[str, Branch]  # what each agent set off; these overlap
     waste: Waste
+    facets: dict[str, dict[str, Tally]]  # workflow, tool, service, dimension.<name>
 
 
 def grow(rolled: Rollup) -> Tree:
     """The tree of a roll-up."""
-    billed = {span_id: held.call for span_id, held in rolled.decisions.items() if held.billed}
+    held = {span_id: held for span_id, held in rolled.decisions.items() if held.billed}
+    billed = {span_id: one.call for span_id, one in held.items()}
     found = branches(rolled.forest, billed)
     return Tree(
         found,
         by_agent(rolled.forest, billed, rolled.identities, found),
         waste(list(_attempts(rolled)), found),
+        by_facet([Placed(one.call, one.identity, one.transaction) for one in held.values()]),
     )
 
 

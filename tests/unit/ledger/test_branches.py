@@ -129,14 +129,14 @@ def test_where_the_way_up_breaks_off_the_last_span_on_it_is_the_transaction() ->
 
 
 def test_what_calls_have_in_common_is_added_up_by_every_facet() -> None:
-    rolled = roll(
+    found = tree(
         span(1),
         span(2, 1, call=record(cost=1, tool="search", workflow="w", service="a")),
         span(3, 1, call=record(cost=2, service="b", dimensions={"team": "x"})),
     )
     sums = {
-        facet: {value: one.cost for value, one in values.items()}
-        for facet, values in rolled.by.items()
+        facet: {value: int(one.cost) for value, one in values.items()}
+        for facet, values in found.facets.items()
     }
     assert sums["service"] == {"a": 1, "b": 2}
     assert sums["workflow"] == {"w": 1, "": 2}

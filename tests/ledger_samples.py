@@ -154,6 +154,7 @@ def body_of(spans: Sequence[Span]) -> bytes:
                 end_ns=one.head.end_ns,
                 kind=one.head.kind,
                 status=one.head.status,
+                flags=one.head.flags,
             )
             for one in spans
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import strategies as st
 
 from costspan.model import (
@@ -14,6 +16,8 @@ from costspan.model import (
     LlmCall,
 )
 from ledger_samples import Span, record, span
+from trace_answers import price
+from trace_drawing import ALL, Told, a_trace
 
 _NAMES = st.sampled_from(["", "", "a", "b"])
 _SAID = st.dictionaries(st.sampled_from(["team", "tenant"]), st.sampled_from(["x", "y"]))
@@ -73,3 +77,9 @@ def traces(draw: st.DrawFn, *, wrappers: bool = True) -> list[Span]:
             )
         )
     return spans
+
+
+@st.composite
+def drawn_traces(draw: st.DrawFn, kinds: Sequence[str] = ALL) -> list[Told]:
+    """Traces that the oracle has an answer for."""
+    return a_trace(lambda some: draw(st.sampled_from(some)), price, kinds)

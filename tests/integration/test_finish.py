@@ -149,3 +149,38 @@ def test_a_trace_of_which_the_store_lost_spans_is_left_as_it_is(
     assert main(["finish", "--dsn", store.dsn_of(database)]) == 0
     assert "left as it is" in capsys.readouterr().out
     assert totals(client)[0][0] == 4
+
+
+def test_a_part_without_usage_is_looked_for_where_parents_are_missing(
+    destination: ClickHouse, store: RunningStore, database: str, client: Client
+) -> None:
+    """A call told twice in one sidecar; the step between the two tellings went to the other."""
+    one, other = Sidecar("one", destination), Sidecar("other", destination)
+    step = b"\xd0" * 8
+    told = [made(AGENT, ROOT, name="outer"), made(CALL, step)]
+    one.see(spans((ROOT, b""), (AGENT, ROOT), (CALL, step)), told, 3)
+    other.see(spans((step, AGENT)), [], 1)
+    one.close()
+    other.close()
+    assert totals(client) == [(2, Decimal("0.007"), "", 1)]
+    assert main(["finish", "--dsn", store.dsn_of(database)]) == 0
+    assert totals(client) == [(1, Decimal("0.0035"), "sa0", 1)]
+
+
+def test_a_trace_may_have_fewer_calls_than_one_part_counted(
+    destination: ClickHouse, store: RunningStore, database: str, client: Client
+) -> None:
+    """Two agents that nothing was below, in one sidecar; in the other, the step and the call."""
+    one, other = Sidecar("one", destination), Sidecar("other", destination)
+    step = b"\xd0" * 8
+    agents = [
+        made(SHARED, ROOT, role=AGGREGATE, operation="invoke_agent"),
+        made(AGENT, step, role=AGGREGATE, operation="invoke_agent"),
+    ]
+    one.see(spans((SHARED, ROOT), (AGENT, step)), agents, 2)
+    other.see(spans((ROOT, b""), (step, SHARED), (CALL, AGENT)), [made(CALL, AGENT)], 3)
+    one.close()
+    other.close()
+    assert totals(client)[0][0] == 3
+    assert main(["finish", "--dsn", store.dsn_of(database)]) == 0
+    assert totals(client)[0][0] == 1

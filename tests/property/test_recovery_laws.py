@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -29,7 +28,6 @@ from costspan.ledger.snapshot import Stamp, totals
 from costspan.model import (
     ALREADY_METERED,
     CALL_ROWS,
-    LEAF,
     TRACE_TOTALS,
     TRACES,
     WITNESS,
@@ -43,8 +41,11 @@ from costspan.model import (
 from costspan.telemetry import Telemetry
 from costspan.testing import START, ManualClock
 from durable_journal import DurableJournal, Fuse, Killed
-from ledger_samples import Span, body_of, calls, frame, span_of
-from ledger_strategies import traces
+from ledger_samples import Span, body_of, calls, frame, ident, span_of
+from ledger_strategies import drawn_traces, traces
+from trace_answers import answers_of, right, spans_of, summed, sums_of
+from trace_drawing import FLAT, Told
+from trace_oracle import Truth
 
 LEDGER = ReaderSpec(READER, frozenset({TRACES}), "drop_oldest", counted=False, releases=True)
 SHARED_MEMORY = Path("/dev/shm")
@@ -105,25 +106,6 @@ class Store:
                 held = self.calls.get((call.trace_id, call.span_id))
                 if held is None or held.version <= call.version:
                     self.calls[call.trace_id, call.span_id] = call
-
-    def cost(self) -> dict[bytes, int]:
-        costs: dict[bytes, int] = {}
-        for row in self.totals.values():
-            costs[row.trace_id] = costs.get(row.trace_id, 0) + int(row.cost)
-        return costs
-
-    def sums(self, trace_id: bytes) -> tuple[int, int, int, dict[str, int]]:
-        """(cost, calls, unpriced calls, usage) over all rows of a trace."""
-        rows = [row for row in self.totals.values() if row.trace_id == trace_id]
-        usage: Counter[str] = Counter()
-        for row in rows:
-            usage.update(row.usage)
-        return (
-            sum(int(row.cost) for row in rows),
-            sum(row.llm_calls for row in rows),
-            sum(row.unpriced_calls for row in rows),
-            {unit: number for unit, number in usage.items() if number},
-        )
 
 
 class Process(NamedTuple):
@@ -187,6 +169,13 @@ class Lives(RuleBasedStateMachine):
             for one in spans
         ]
 
+    def remember_all(self) -> None:
+        """A trace is remembered from its first usage-bearing span on; one without is dropped."""
+        bearing = [one for one in self.pool if one.call is not None and one.call.role != WITNESS]
+        first = {one.head.trace_id: one for one in reversed(bearing)}
+        self.pool = [one for one in self.pool if one.head.trace_id in first] or self.pool
+        self.send(list(first.values()))
+
     @rule(
         picked=st.lists(st.integers(0, 99), min_size=1, max_size=4),
         pauses=st.lists(PAUSES, max_size=4),
@@ -242,23 +231,64 @@ class Lives(RuleBasedStateMachine):
         raise NotImplementedError
 
 
-class AnyTiming(Lives):
-    """Calls that nothing repeats: idle, evicted, forgotten, late, and killed at any point."""
+class Audited(Lives):
+    """Traces that a naive oracle has an answer for."""
 
-    @initialize(
-        drawn=st.lists(traces(wrappers=False), min_size=1, max_size=3),
-        limits=st.sampled_from(LIMITS),
-    )
-    def begin(self, drawn: list[list[Span]], limits: LedgerSettings) -> None:
-        self.draw_spans(drawn)
-        self.limits = limits
-        self.process = self.started()
+    def draw_told(self, drawn: Sequence[Sequence[Told]]) -> None:
+        """One trace of each."""
+        ids = [bytes([number]) * 16 for number in range(1, len(drawn) + 1)]
+        made = zip(ids, drawn, strict=True)
+        self.told = {trace: {ident(one.id): one for one in told} for trace, told in made}
+        self.pool = [
+            one for trace, told in self.told.items() for one in spans_of([*told.values()], trace)
+        ]
 
     def check(self, store: Store) -> None:
         for trace_id, spans in self.sent.items():
-            assert store.sums(trace_id) == naive([one.call for one in spans.values()])
-        for call in store.calls.values():
-            assert call.role == WITNESS or call.billed == (call.usage is not None)
+            truth = Truth([self.told[trace_id][span_id] for span_id in spans])
+            rows = [row for row in store.totals.values() if row.trace_id == trace_id]
+            billed = [
+                call
+                for (trace, _), call in store.calls.items()
+                if trace == trace_id and call.billed
+            ]
+            assert sum(call.charge.attos or 0 for call in billed) == summed(truth).cost
+            assert len(billed) == summed(truth).calls
+            self.audit(rows, truth)
+
+    def audit(self, rows: Sequence[TraceTotals], truth: Truth) -> None:
+        raise NotImplementedError
+
+
+class AnyTiming(Audited):
+    """What no span around it repeats: idle, evicted, forgotten, late, and killed at any point."""
+
+    @initialize(
+        drawn=st.lists(drawn_traces(FLAT), min_size=1, max_size=3),
+        limits=st.sampled_from(LIMITS),
+    )
+    def begin(self, drawn: list[list[Told]], limits: LedgerSettings) -> None:
+        self.draw_told(drawn)
+        self.limits = limits
+        self.process = self.started()
+
+    def audit(self, rows: Sequence[TraceTotals], truth: Truth) -> None:
+        assert sums_of(rows) == summed(truth)
+
+
+class Whole(Audited):
+    """Everything that a row says, of traces that are never forgotten."""
+
+    choices = (WARM,)
+
+    @initialize(drawn=st.lists(drawn_traces(), min_size=1, max_size=2))
+    def begin(self, drawn: list[list[Told]]) -> None:
+        self.draw_told(drawn)
+        self.remember_all()
+
+    def audit(self, rows: Sequence[TraceTotals], truth: Truth) -> None:
+        known = any(one.kind in ("call", "sum") for one in truth.spans.values())
+        assert [answers_of(row) for row in rows] == [right(truth)] * known
 
 
 class Remembered(Lives):
@@ -269,11 +299,7 @@ class Remembered(Lives):
     @initialize(drawn=st.lists(traces(), min_size=1, max_size=2))
     def begin(self, drawn: list[list[Span]]) -> None:
         self.draw_spans(drawn)
-        # a trace is remembered from its first usage-bearing span on; one without any is dropped
-        bearing = [one for one in self.pool if one.call is not None and one.call.role != WITNESS]
-        first = {one.head.trace_id: one for one in reversed(bearing)}
-        self.pool = [one for one in self.pool if one.head.trace_id in first] or self.pool
-        self.send(list(first.values()))
+        self.remember_all()
 
     def check(self, store: Store) -> None:
         for trace_id, spans in self.sent.items():
@@ -293,22 +319,8 @@ class Remembered(Lives):
                 assert shown.identity == held.identity
 
 
-def naive(records: Iterable[LlmCall | None]) -> tuple[int, int, int, dict[str, int]]:
-    """What calls cost that nothing repeats: one loop, no tree."""
-    cost = made = unpriced = 0
-    usage: Counter[str] = Counter()
-    for call in records:
-        if call is not None and call.role == LEAF and call.billed:
-            made += 1
-            unpriced += not call.charge.total
-            cost += int(call.charge.total or 0)
-            usage.update(call.usage or {})
-    return cost, made, unpriced, {unit: number for unit, number in usage.items() if number}
-
-
+EXAMPLES = settings(stateful_step_count=30, max_examples=250 if os.environ.get("CI") else 25)
 TestAnyTiming = AnyTiming.TestCase
+TestWhole = Whole.TestCase
 TestRemembered = Remembered.TestCase
-for case in (TestAnyTiming, TestRemembered):
-    case.settings = settings(
-        stateful_step_count=30, max_examples=250 if os.environ.get("CI") else 25
-    )
+TestAnyTiming.settings = TestWhole.settings = TestRemembered.settings = EXAMPLES

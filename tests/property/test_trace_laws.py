@@ -15,8 +15,9 @@ from costspan.ledger.snapshot import Stamp, totals
 from costspan.model import WITNESS, LlmCall, TraceTotals
 from costspan.telemetry import Telemetry
 from ledger_samples import SECOND, TRACE, Span, calls, frame, heads
+from ledger_strategies import drawn_traces
 from trace_answers import answers_of, price, right, spans_of, summed, sums_of
-from trace_drawing import ALL, FLAT, Told, a_trace, copies_of
+from trace_drawing import FLAT, Told, copies_of
 from trace_oracle import Truth
 
 STAMP = Stamp(TRACE, "w", 1, 1, "", "", 0)
@@ -28,11 +29,6 @@ TIGHT = (
     LedgerSettings(max_spans=2),
     LedgerSettings(root_grace=0.1, quiet=0.1, idle=0.5, late_window=0.1),
 )
-
-
-@st.composite
-def drawn(draw: st.DrawFn, kinds: Sequence[str] = ALL) -> list[Told]:
-    return a_trace(lambda some: draw(st.sampled_from(some)), price, kinds)
 
 
 def row_of(rolled: Rollup) -> TraceTotals:
@@ -95,7 +91,7 @@ class Writer:
         return self.telemetry.cost.exact() - self.telemetry.cost_retracted.exact()
 
 
-@given(drawn(), RANDOMS)
+@given(drawn_traces(), RANDOMS)
 def test_a_roll_up_says_what_the_oracle_says(told: list[Told], rng: random.Random) -> None:
     """In any order, with spans that came twice and with earlier states of some."""
     copies = [copy for one in told for copy in copies_of(one, rng.choice, price)]
@@ -103,7 +99,7 @@ def test_a_roll_up_says_what_the_oracle_says(told: list[Told], rng: random.Rando
     assert answers_of(row_of(rolled_up(spans))) == right(Truth(told))
 
 
-@given(drawn())
+@given(drawn_traces())
 def test_every_way_to_add_up_comes_to_the_total(told: list[Told]) -> None:
     """Own costs = what the tops cost = by model = by agent = by transaction."""
     truth = Truth(told)
@@ -115,7 +111,7 @@ def test_every_way_to_add_up_comes_to_the_total(told: list[Told]) -> None:
         assert sum(calls for _, calls in groups.values()) == answers.sums.calls
 
 
-@given(drawn(), RANDOMS)
+@given(drawn_traces(), RANDOMS)
 def test_a_trace_that_is_remembered_ends_as_the_oracle_says(
     told: list[Told], rng: random.Random
 ) -> None:
@@ -132,7 +128,7 @@ def test_a_trace_that_is_remembered_ends_as_the_oracle_says(
     assert writer.net() == expected.sums.cost
 
 
-@given(drawn(FLAT), st.sampled_from(TIGHT), RANDOMS)
+@given(drawn_traces(FLAT), st.sampled_from(TIGHT), RANDOMS)
 def test_neither_timing_nor_limits_change_a_total(
     told: list[Told], limits: LedgerSettings, rng: random.Random
 ) -> None:
@@ -148,7 +144,7 @@ def test_neither_timing_nor_limits_change_a_total(
     assert writer.net() == expected.cost
 
 
-@given(drawn(WITHOUT_DOUBLES), st.integers(1, 5), RANDOMS)
+@given(drawn_traces(WITHOUT_DOUBLES), st.integers(1, 5), RANDOMS)
 def test_parts_of_several_writers_add_up(told: list[Told], count: int, rng: random.Random) -> None:
     """Also if their rows are inserted again, in any order."""
     writers = [Writer(f"w{number}", rng.choice(TIGHT)) for number in range(count)]
@@ -163,7 +159,7 @@ def test_parts_of_several_writers_add_up(told: list[Told], count: int, rng: rand
     assert sums_of(row for one in writers for row in one.rows.values()) == summed(Truth(told))
 
 
-@given(drawn(), st.integers(1, 5), RANDOMS)
+@given(drawn_traces(), st.integers(1, 5), RANDOMS)
 def test_what_writers_could_not_know_the_finisher_does(
     told: list[Told], count: int, rng: random.Random
 ) -> None:

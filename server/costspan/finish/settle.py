@@ -24,8 +24,9 @@ WRITER = "finisher"
 FINISHED = "finished"  # the reason of its rows
 _MOST_TRACES = 10_000  # of one run; the next one finds the others
 
-# Of several parts: of a single one its writer saw all that there is. A span that went to two
-# writers is a row once, and in the total twice.
+# Of several parts: a span that went to two writers is a row once, and in the total twice. Or of one
+# part with parents missing that the store has: a part without usage has no row, and yet may hold
+# the agent, the entry, or what lies between two tellings of a call.
 _CANDIDATES = """
 SELECT t.TraceId, t.LlmCalls, t.CostUsd, p.Versions, toUnixTimestamp64Nano(t.Arrived), p.Spans,
        p.Calls
@@ -34,7 +35,13 @@ INNER JOIN (SELECT TraceId, sum(Version) AS Versions, max(End) AS Last, max(Span
                    max(LlmCalls) AS Calls
             FROM trace_totals_parts FINAL WHERE SettledVersions = 0
             GROUP BY TraceId) AS p ON p.TraceId = t.TraceId
-WHERE t.Parts > 1 AND t.Arrived > now() - toIntervalSecond({since:UInt64})
+LEFT JOIN (SELECT TraceId, uniqExact(SpanId) AS Spans FROM otel_traces
+           WHERE Timestamp > now() - toIntervalSecond({since:UInt64} + 86400) AND TraceId IN (
+               SELECT TraceId FROM trace_totals_parts
+               WHERE has(Flags, 'orphans') AND Arrived > now() - toIntervalSecond({since:UInt64}))
+           GROUP BY TraceId) AS stored ON stored.TraceId = t.TraceId
+WHERE (t.Parts > 1 OR stored.Spans > t.Spans)
+  AND t.Arrived > now() - toIntervalSecond({since:UInt64})
   AND p.Last < now() - toIntervalSecond({quiet:UInt64})
 ORDER BY t.Arrived, t.TraceId LIMIT {most:UInt64}"""
 
@@ -84,7 +91,8 @@ def settle(store: Store, one: Candidate, *, write: bool = True) -> Settled:
     trace = read_trace(store, one.trace_id)
     rolled = trace.rollup()
     before = (one.trace_id, one.calls, rolled.total.calls, one.cost, rolled.total.cost)
-    if len(trace.spans) < one.spans_of_one or rolled.total.calls < one.calls_of_one:
+    # fewer billed calls may be right: what one part bills, another may tell better
+    if len(trace.spans) < one.spans_of_one or len(trace.shown) < one.calls_of_one:
         return Settled(*before, 0, skipped="the store has less of it than one writer saw")
     corrections = list(_corrections(trace, rolled))
     if write:

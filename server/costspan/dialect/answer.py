@@ -4,14 +4,15 @@ OpenInference has no keys for the id of a response, for the tier and the speed t
 for how long Anthropic keeps what was written to its cache: they stand in the provider's JSON. So
 does Anthropic's own count of the input, which tells how MLflow made another of it.
 Only an answer of the providers' own making is read, by its id: a model may be asked for JSON that
-looks like one. What Python shows of an answer is read in `shown.py`.
+looks like one. What Python shows of an answer is read in `shown.py`, LangChain's result in
+`langchain_result.py`.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from costspan.dialect import shown, table
+from costspan.dialect import langchain_result, shown, table
 from costspan.dialect.values import MOST_TEXT, response_id
 
 _LONGEST = 256 * 1024  # characters; decoding a longer one would hold up the line
@@ -53,7 +54,7 @@ def read(body: str) -> dict[str, str]:
     """What an answer says, by meaning; nothing if it is cut, hidden, or not a provider's own."""
     known = response_id(body)
     if not known:
-        return shown.read(body) if body.startswith(shown.BEGINNINGS) else {}
+        return _passed_on(body)
     said = {table.RESPONSE_ID: known}
     if len(body) > _LONGEST or not any(name in body for name in _PRICED):
         return said
@@ -73,3 +74,10 @@ def read(body: str) -> dict[str, str]:
     if usage.cache_creation and usage.cache_creation.ephemeral_1h_input_tokens > 0:
         said[table.CACHE_WRITE_1H] = str(usage.cache_creation.ephemeral_1h_input_tokens)
     return said
+
+
+def _passed_on(body: str) -> dict[str, str]:
+    """What a framework has made of an answer."""
+    if body.startswith(langchain_result.BEGINNING):
+        return langchain_result.read(body)
+    return shown.read(body) if body.startswith(shown.BEGINNINGS) else {}

@@ -239,6 +239,36 @@ OPENINFERENCE = (
         ),
     ),
     Library(
+        name="OpenInference for LangChain (JavaScript)",
+        package="npm:@arizeai/openinference-instrumentation-langchain",
+        versions="4.1.1 with langchain 1.5.14",
+        scopes=("@arizeai/openinference-instrumentation-langchain",),
+        dialect="openinference",
+        spans="kind LLM is billed; CHAIN, AGENT and TOOL frame it",
+        seen=(Seen("@arizeai/openinference-instrumentation-langchain", "4.1.1", "openai"),),
+        cache=(_READ,),
+        gaps=(
+            Gap(
+                Finding.LIBRARY_OMITS,
+                "Tokens that Anthropic's cache stored are read from LangChain's result in"
+                " `output.value`: hidden or cut, they are priced as uncached.",
+                "do not hide outputs",
+                providers=("anthropic", "aws.bedrock"),
+            ),
+            Gap(
+                Finding.LIBRARY_MISCOUNTS,
+                "Of Anthropic's streams the first guess of the output, a few tokens, is added to"
+                " the final count (@langchain/anthropic 1.5.11).",
+                providers=("anthropic",),
+            ),
+            Gap(Finding.NO_PROVIDER, "No key names a provider; the model has to tell it."),
+        ),
+        evidence=(
+            "golden/openinference/langchain_javascript_write.json",
+            "integration/test_real_libraries.py::javascript-langchain",
+        ),
+    ),
+    Library(
         name="OpenInference (JavaScript)",
         package="npm:@arizeai/openinference-instrumentation-anthropic",
         versions="0.2.8, and 4.2.7 of the one for OpenAI",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from costspan.demo.line import Line, Ports, Section, configuration, free_ports
+from costspan.demo.line import Line, Ports, Section, configuration, start_anywhere
 
 T = TypeVar("T")
 
@@ -34,10 +34,22 @@ def running(
     drain: str = "1s",
 ) -> Iterator[Line]:
     """A line that is ready; it is stopped in order at the end, dead destinations or not."""
-    ports = ports or free_ports()
-    config = configuration(ports, exporters, processors=processors, journal=journal, drain=drain)
-    with Line(config, ports, directory / "costspan.log") as line:
+
+    def make(ports: Ports) -> Line:
+        config = configuration(
+            ports, exporters, processors=processors, journal=journal, drain=drain
+        )
+        return Line(config, ports, directory / "costspan.log")
+
+    if ports is None:
+        line = start_anywhere(make)
+    else:
+        line = make(ports)
+        line.start()
+    try:
         yield line
+    finally:
+        line.stop()
 
 
 def eventually(ask: Callable[[], T], timeout: float = 20.0) -> T:

@@ -11,7 +11,7 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status as RpcStatus
 
-from costspan.demo.line import Line, Ports, configuration, free_ports
+from costspan.demo.line import Line, Ports, configuration, free_ports, start_anywhere
 from costspan.errors import StartError
 from costspan.testing import request, span, usage
 from integration.lines import eventually, otlp, running
@@ -167,3 +167,20 @@ def test_a_dead_clickhouse_for_ten_times_the_ring_costs_the_other_destination_no
     assert sorted(names) == sorted(f"chat {number}" for number in range(count))
     assert dropped > 0.8 * count
     assert dropped + queued == accepted == count
+
+
+def test_a_port_that_somebody_took_first_is_given_up_for_another(tmp_path: Path) -> None:
+    """Ports that were free a moment ago: the line is started on others."""
+    tried: list[Ports] = []
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+
+        def make(ports: Ports) -> Line:
+            tried.append(ports if tried else ports._replace(grpc=taken.getsockname()[1]))
+            return Line(configuration(tried[-1], {}), tried[-1], tmp_path / "costspan.log")
+
+        line = start_anywhere(make)
+    try:
+        assert line.ready()
+        assert len(tried) == 2
+    finally:
+        line.stop()

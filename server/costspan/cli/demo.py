@@ -27,7 +27,7 @@ from costspan.demo.answers import Answers, ask, settled, spans_of
 from costspan.demo.attach import attach
 from costspan.demo.books import Entry
 from costspan.demo.document import document
-from costspan.demo.line import Line, configuration, free_ports
+from costspan.demo.line import Line, Ports, configuration, start_anywhere
 from costspan.demo.stories import stories
 from costspan.demo.tree import StoredSpan, grow
 from costspan.demo.verdict import Difference, differences
@@ -141,16 +141,17 @@ def _stdout() -> Console:
 
 
 def _run(home: Path, stages: Stages, *, json_output: bool, keep: bool) -> None:
-    ports = free_ports()
     store = home / "store"
-    config = configuration(
-        ports, {"clickhouse": {"directory": str(store)}}, processors={"trace_totals": _TOTALS}
-    )
-    line = Line(config, ports, home / "costspan.log")
+
+    def make(ports: Ports) -> Line:
+        exporters = {"clickhouse": {"directory": str(store)}}
+        config = configuration(ports, exporters, processors={"trace_totals": _TOTALS})
+        return Line(config, ports, home / "costspan.log")
+
     stdout = _stdout()
     with stages:
         with stages.stage("Starting costspan and its store", None):
-            line.start()
+            line = start_anywhere(make)
         try:
             outcome = _play(line, store, stages)
             stages.close()

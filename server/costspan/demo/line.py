@@ -6,6 +6,7 @@ also what the end-to-end tests start.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,13 +16,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from costspan.errors import StartError
 
 _CONFIG = "COSTSPAN_DEMO_CONFIG"
+_OTHER_PORTS = 4
+_TAKEN = ("the port is in use", os.strerror(errno.EADDRINUSE))  # gRPC's sentence, and HTTP's
 _LAST_LINES = 5
 Section = Mapping[str, Any]
 
@@ -165,6 +168,25 @@ class Line:
         if self._process is None:
             raise StartError("costspan run was never started")
         return self._process
+
+
+def start_anywhere(make: Callable[[Ports], Line]) -> Line:
+    """Start a line on ports that are free. Somebody may take one of them first: then on others.
+
+    Raises StartError.
+    """
+    for _ in range(_OTHER_PORTS):
+        line = make(free_ports())
+        try:
+            line.start()
+        except StartError as error:
+            if not any(text in str(error) for text in _TAKEN):
+                raise
+        else:
+            return line
+    line = make(free_ports())
+    line.start()
+    return line
 
 
 def _at(port: int) -> dict[str, str]:

@@ -23,6 +23,7 @@ from costspan.dialect.layout import (
     NAMESPACES,
     TEXTS,
     Layout,
+    Meanings,
     layout,
     texts,
 )
@@ -205,6 +206,11 @@ def _at_home(hit: Hit, home: str, said: Mapping[str, str], served_by: str) -> Kn
     return emitter(scope, served_by, model, hit.name, hit.values)
 
 
+def _without(key: str, found: Meanings) -> Meanings:
+    rest = ((meaning, tuple(each for each in keys if each != key)) for meaning, keys in found)
+    return tuple((meaning, keys) for meaning, keys in rest if keys)
+
+
 def _gateway(hit: Hit, found: Layout, said: Mapping[str, str], counts: Mapping[str, int]) -> str:
     """Who answered from a cache of its own, "" if nobody proves to have.
 
@@ -226,7 +232,10 @@ def _count(
     its API calls the input.
     """
     try:
-        counts = read(found.counts, values)
+        told = found.counts
+        if known and known[1].misused in values:
+            told = _without(known[1].misused, told)
+        counts = read(told, values)
         if table.RESPONSE_BODY in said:
             answered = [meaning for meaning in answer.COUNTS if meaning in said]
             counts = {**{meaning: int(said[meaning]) for meaning in answered}, **counts}

@@ -90,6 +90,7 @@ class Emitter(NamedTuple):
     reasoning: str = INSIDE
     certain: bool = False  # its counts can't be of the other kind: a contradiction is nonsense
     cumulative: str = ""  # role of its spans whose usage contains that of the ones before
+    misused: str = ""  # a key of counts that it fills with something else
 
 
 class Named(NamedTuple):

@@ -61,11 +61,12 @@ OPENINFERENCE = (
     Library(
         name="OpenInference for Bedrock",
         package="pypi:openinference-instrumentation-bedrock",
-        versions="0.1.61",
+        versions="0.1.40, 0.1.59, 0.1.60, 0.1.61",
         scopes=(f"{_HERE}bedrock",),
         dialect="openinference",
         spans="kind LLM is billed",
         seen=(
+            Seen(f"{_HERE}bedrock", "0.1.59", "aws.bedrock", "claude", "bedrock.converse"),
             Seen(f"{_HERE}bedrock", "0.1.61", "aws.bedrock", "claude", "bedrock.converse"),
             Seen(f"{_HERE}bedrock", "0.1.61", "aws.bedrock", "nova", "bedrock.invoke_model"),
         ),
@@ -78,21 +79,32 @@ OPENINFERENCE = (
                 "the Converse API in place of InvokeModel",
                 providers=("aws.bedrock",),
             ),
+            Gap(
+                Finding.LIBRARY_OMITS,
+                "To 0.1.34 Converse does not say what of the prompt came from the cache, and leaves"
+                " it out: it is not priced.",
+                "0.1.40 or newer",
+                providers=("aws.bedrock",),
+            ),
             _AGENT,
         ),
         evidence=(
             "golden/openinference/bedrock_converse_folded.json",
+            "golden/openinference/bedrock_converse_raw.json",
             "golden/openinference/nova_invoked_raw.json",
         ),
     ),
     Library(
         name="OpenInference for LangChain",
         package="pypi:openinference-instrumentation-langchain",
-        versions="0.1.80",
+        versions="0.1.44, 0.1.80",
         scopes=(f"{_HERE}langchain",),
         dialect="openinference",
         spans="kind LLM is billed; CHAIN, AGENT and TOOL frame it",
-        seen=(Seen(f"{_HERE}langchain", "0.1.80", "openai"),),
+        seen=(
+            Seen(f"{_HERE}langchain", "0.1.44", "anthropic", "claude"),
+            Seen(f"{_HERE}langchain", "0.1.80", "openai"),
+        ),
         cache=(_READ, _WRITE),
         gaps=(
             Gap(
@@ -111,6 +123,8 @@ OPENINFERENCE = (
         evidence=(
             "integration/test_real_libraries.py::langchain-openinference",
             "integration/test_real_libraries.py::langchain-and-sdks",
+            "golden/openinference/langchain_anthropic_raw.json",
+            "golden/openinference/langchain_google_candidates.json",
         ),
     ),
     Library(
@@ -188,13 +202,16 @@ OPENINFERENCE = (
     Library(
         name="OpenInference for LiteLLM",
         package="pypi:openinference-instrumentation-litellm",
-        versions="0.1.51",
+        versions="0.1.30, 0.1.51",
         scopes=(f"{_HERE}litellm",),
         dialect="openinference",
         spans="kinds LLM and EMBEDDING are billed",
         seen=(Seen(f"{_HERE}litellm", "0.1.51", "openai"),),
         cache=(_READ, _WRITE),
-        evidence=("golden/openinference/cost_of_an_unknown_model.json",),
+        evidence=(
+            "golden/openinference/cost_of_an_unknown_model.json",
+            "golden/openinference/litellm_text_is_no_cache.json",
+        ),
     ),
     Library(
         name="OpenInference for OpenAI Agents",
@@ -271,13 +288,14 @@ OPENINFERENCE = (
     Library(
         name="OpenInference (JavaScript)",
         package="npm:@arizeai/openinference-instrumentation-anthropic",
-        versions="0.2.8, and 4.2.7 of the one for OpenAI",
+        versions="0.2.8, 4.2.7 of the one for OpenAI, 0.5.1 of Bedrock's",
         scopes=("@arizeai/*",),
         dialect="openinference",
         spans="kinds LLM, EMBEDDING and RERANKER are billed",
         seen=(
             Seen("@arizeai/openinference-instrumentation-anthropic", "0.2.8", "anthropic"),
             Seen("@arizeai/openinference-instrumentation-openai", "4.2.7", "openai"),
+            Seen("@arizeai/openinference-instrumentation-bedrock", "0.5.1", "aws.bedrock"),
         ),
         cache=(_READ, _WRITE),
         gaps=(
@@ -288,8 +306,15 @@ OPENINFERENCE = (
                 "the Responses API, or @opentelemetry/instrumentation-openai in its place",
                 providers=("openai",),
             ),
+            Gap(
+                Finding.LIBRARY_OMITS,
+                "Bedrock's Converse does not say what of the prompt came from the cache, and leaves"
+                " it out (0.5.1): it is not priced.",
+                providers=("aws.bedrock",),
+            ),
         ),
         evidence=(
+            "golden/openinference/javascript_bedrock_invoked_raw.json",
             "golden/openinference/javascript_anthropic.json",
             "integration/test_real_libraries.py::javascript-openinference",
         ),

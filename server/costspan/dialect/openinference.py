@@ -74,6 +74,9 @@ _EMITTERS = (
     ),
     # google-adk 1.0.5 adds its counts to ADK's own, whose output lacks the thoughts (ADK 1.x).
     Emitter("openinference.instrumentation.google_adk", INCLUSIVE, reasoning=IN_TOTAL),
+    # agno 2.0.0 and 3.1.10 (`models/*`) under agno 1.0.15: what the API calls the input.
+    Emitter("openinference.instrumentation.agno", EXCLUSIVE, model="claude"),
+    Emitter("openinference.instrumentation.agno", EXCLUSIVE, model="nova"),
     # litellm 0.1.30 and 0.1.40 (not 0.1.45) write the tokens of text there.
     Emitter("openinference.instrumentation.litellm", INCLUSIVE, misused=_CACHE_INPUT),
     Emitter("openinference.instrumentation.openai", INCLUSIVE, certain=True),  # 0.1.66

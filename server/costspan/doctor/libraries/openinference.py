@@ -200,6 +200,24 @@ OPENINFERENCE = (
         evidence=("golden/openinference/prepared_call.json",),
     ),
     Library(
+        name="OpenInference for Agno",
+        package="pypi:openinference-instrumentation-agno",
+        versions="1.0.15",
+        scopes=(f"{_HERE}agno",),
+        dialect="openinference",
+        spans="kind LLM is billed; AGENT and TOOL frame it",
+        seen=(Seen(f"{_HERE}agno", "1.0.15", "anthropic", "claude"),),
+        cache=(_READ, _WRITE),
+        gaps=(
+            Gap(
+                Finding.LIBRARY_MISCOUNTS,
+                "Of Google's models the output leaves the thoughts out, and no total has them.",
+                providers=("gcp.gemini", "gcp.vertex_ai"),
+            ),
+        ),
+        evidence=("golden/openinference/agno_anthropic_raw.json",),
+    ),
+    Library(
         name="OpenInference for LiteLLM",
         package="pypi:openinference-instrumentation-litellm",
         versions="0.1.30, 0.1.51",

@@ -1,11 +1,34 @@
-"""What stays of closed traces: a bounded memory against counting a re-sent span again."""
+"""What stays of closed traces: a bounded memory against counting a re-sent span again.
+
+Graves are held packed, a quarter of their size as objects: how far back a double is known, depends
+on how many of them there is room for.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
 
+import msgspec
+
+from costspan.ledger.billing import Known
+from costspan.ledger.forest import ROOT
+from costspan.ledger.likeness import Tokens
 from costspan.ledger.trace import Grave
+
+_ID = len(ROOT)
+_GRAVE_BYTES = 240  # of the entry around a packed grave, measured as resident memory
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    spans: bytes  # ids, one after the other
+    responses: list[str]
+    below: dict[bytes, Tokens]
+    rooted: bool
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Packed).decode
 
 
 class Graveyard:
@@ -13,23 +36,41 @@ class Graveyard:
 
     def __init__(self, max_bytes: int) -> None:
         self._max = max_bytes
-        self._graves: OrderedDict[bytes, Grave] = OrderedDict()
+        self._graves: OrderedDict[bytes, bytes] = OrderedDict()
         self.bytes = 0
 
     def bury(self, trace_id: bytes, grave: Grave) -> None:
-        self._graves[trace_id] = grave
-        self.bytes += grave.size
+        packed = self._graves[trace_id] = _pack(grave)
+        self.bytes += _size(packed)
         while self.bytes > self._max:
             _, oldest = self._graves.popitem(last=False)
-            self.bytes -= oldest.size
+            self.bytes -= _size(oldest)
 
     def items(self) -> Iterable[tuple[bytes, Grave]]:
         """Oldest first."""
-        return self._graves.items()
+        return ((trace_id, _unpack(packed)) for trace_id, packed in self._graves.items())
 
     def exhume(self, trace_id: bytes) -> Grave | None:
         """Take a grave out: the trace is back, and keeps it until it goes again."""
-        grave = self._graves.pop(trace_id, None)
-        if grave is not None:
-            self.bytes -= grave.size
-        return grave
+        packed = self._graves.pop(trace_id, None)
+        if packed is None:
+            return None
+        self.bytes -= _size(packed)
+        return _unpack(packed)
+
+
+def _size(packed: bytes) -> int:
+    """Estimated bytes; an allocator rounds up."""
+    return _GRAVE_BYTES + len(packed) * 5 // 4
+
+
+def _pack(grave: Grave) -> bytes:
+    known = grave.known
+    spans = b"".join(grave.spans)
+    return _encode(_Packed(spans, list(known.responses), dict(known.below), grave.rooted))
+
+
+def _unpack(packed: bytes) -> Grave:
+    held = _decode(packed)
+    spans = frozenset(held.spans[at : at + _ID] for at in range(0, len(held.spans), _ID))
+    return Grave(spans, Known(frozenset(held.responses), held.below), held.rooted)

@@ -194,6 +194,13 @@ LIBRARIES: Mapping[str, Library] = {
         "google_adk",
         ("gemini-chat", "gemini-stream", "gemini-tools", "gemini-delegate", "gemini-error"),
     ),
+    "llama-index-openinference": Library("llama_index", _PLAIN),
+    # AutoGen hands it two counts: openinference's _wrappers.py, `_extract_token_attributes`.
+    "autogen-openinference": Library(
+        "autogen",
+        _PLAIN,
+        silent=(("*", "cache_read"), ("*", "reasoning")),
+    ),
     # Streamed chat completions and embeddings without usage: instrumentation.js,
     # `consumeChatCompletionStreamChunks` and `getEmbeddingEmbeddingsAttributes`.
     "javascript-openinference": _javascript(

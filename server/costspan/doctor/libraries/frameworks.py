@@ -81,7 +81,10 @@ FRAMEWORKS = (
                 providers=("anthropic",),
             ),
         ),
-        evidence=("golden/openinference/autogen_agentchat.json",),
+        evidence=(
+            "golden/openinference/autogen_agentchat.json",
+            "integration/test_real_libraries.py::autogen-openinference",
+        ),
     ),
     Library(
         name="OpenInference for smolagents",

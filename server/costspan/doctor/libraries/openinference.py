@@ -197,7 +197,10 @@ OPENINFERENCE = (
         " kind LLM and is no call",
         seen=(Seen(f"{_HERE}llama_index", "4.6.1", "openai"),),
         cache=(_READ,),
-        evidence=("golden/openinference/prepared_call.json",),
+        evidence=(
+            "golden/openinference/prepared_call.json",
+            "integration/test_real_libraries.py::llama-index-openinference",
+        ),
     ),
     Library(
         name="OpenInference for Agno",

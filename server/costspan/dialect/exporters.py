@@ -8,7 +8,7 @@ From @mastra/otel-exporter 0.3.3 and 1.4.0 (`dist/index.js`), sentry-sdk 2.75.0 
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import INCLUSIVE, Dialect, Emitter
+from costspan.dialect.table import EXCLUSIVE, IN_TOTAL, INCLUSIVE, Dialect, Emitter
 from costspan.model import AGGREGATE, LEAF
 
 _MASTRA = Dialect(
@@ -16,7 +16,13 @@ _MASTRA = Dialect(
     {},
     {},
     frozenset(),
-    (Emitter("@mastra/*", INCLUSIVE),),
+    (
+        # 0.3.3 has this scope, and passes on what the AI SDK 5 states (@mastra/core 0.24.9): of
+        # Anthropic the uncached rest, of Google the candidates.
+        Emitter("@mastra/otel", EXCLUSIVE, model="claude"),
+        Emitter("@mastra/otel", INCLUSIVE, reasoning=IN_TOTAL),
+        Emitter("@mastra/*", INCLUSIVE),
+    ),
     {  # 0.3; 1.4 has the names of the conventions
         "agent.run": ("invoke_agent", AGGREGATE),
         "workflow.run": ("invoke_workflow", AGGREGATE),

@@ -112,10 +112,14 @@ EXPORTERS = (
         scopes=("@mastra/*",),
         dialect="mastra",
         spans="`chat` is billed, one for each call; runs, steps and tools frame it",
-        seen=(Seen("@mastra/otel-exporter", "1.4.0", "openai"),),
+        seen=(
+            Seen("@mastra/otel", "1.0.0", "anthropic", "claude"),
+            Seen("@mastra/otel-exporter", "1.4.0", "openai"),
+        ),
         cache=(_READ, _WRITE, "gen_ai.usage.cached_input_tokens"),
         evidence=(
             "golden/exporters/mastra_generation.json",
+            "golden/exporters/mastra_anthropic_raw.json",
             "golden/exporters/mastra_hour_long_write.json",
         ),
     ),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from msgspec.structs import replace
 
 from costspan.dialect import DEFAULT_DIMENSIONS, Dimensions, recognise, wanted
-from costspan.ledger.forest import Node, span_key
+from costspan.ledger.forest import Node, parent_key, span_key
 from costspan.ledger.rollup import Rollup, rollup
 from costspan.model import WITNESS, Charge, Hit, Identity, Line, LlmCall
 from costspan.wire import unpack_heads
@@ -139,7 +139,7 @@ def _quoted(text: str) -> str:
 def _span(row: Sequence[Any]) -> StoredSpan:
     span_id, parent_id, name, kind, code, service, _, _, start, duration, *_ = row
     node = (
-        *(span_key(bytes.fromhex(span_id)), span_key(bytes.fromhex(parent_id))),
+        *(span_key(bytes.fromhex(span_id)), parent_key(bytes.fromhex(parent_id))),
         *(start, start + duration, 0, _KINDS.get(kind, 0), _CODES.get(code, 0)),
     )
     return StoredSpan(node, name, service)

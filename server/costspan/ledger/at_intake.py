@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from costspan.ledger.billing import COVERED, DUPLICATE, bill
-from costspan.ledger.forest import ROOT, Node, plant, span_key
+from costspan.ledger.forest import ROOT, Node, parent_key, plant, span_key
 from costspan.model import AGGREGATE, ALREADY_METERED, LEAF, PROVISIONAL, LlmCall
 
 LinksOf = Callable[[AbstractSet[bytes]], Mapping[bytes, Mapping[bytes, bytes]]]
@@ -134,4 +134,4 @@ def _without_wrappers(calls: Sequence[LlmCall]) -> list[LlmCall]:
 
 def _node(span_id: bytes, parent: bytes) -> Node:
     """A step of a path: its times decide nothing."""
-    return span_key(span_id), span_key(parent), 0, 0, 0, 0, 0
+    return span_key(span_id), parent_key(parent), 0, 0, 0, 0, 0

@@ -15,6 +15,7 @@ from costspan.model import WITNESS, LlmCall, encode_calls
 ROOT = bytes(8)
 """The parent id of a span that has none."""
 _ID = len(ROOT)
+_NAMELESS = b"\xff" * _ID  # stands for a span without an id: ROOT is above all, and no span
 _ERROR = 2  # Status.code of opentelemetry-proto
 _ENTERED = frozenset({2, 5})  # Span.kind: SERVER, CONSUMER
 _REMOTE = 0x300  # Span.flags: it is known whether the parent is in another process, and it is
@@ -89,7 +90,13 @@ def plant(calls: Iterable[LlmCall], nodes: Iterable[Node]) -> Forest:
 
 
 def span_key(span_id: bytes) -> bytes:
-    """A span id at its fixed width, as `heads` packs it."""
+    """Under which a span is known: its id at its fixed width, or a name for the one without."""
+    key = parent_key(span_id)
+    return _NAMELESS if key == ROOT else key
+
+
+def parent_key(span_id: bytes) -> bytes:
+    """The id of the span above at its fixed width, as `heads` packs it; ROOT if there is none."""
     return span_id if len(span_id) == _ID else span_id[:_ID].ljust(_ID, b"\0")
 
 
@@ -118,6 +125,9 @@ def _richest_copies(calls: Iterable[LlmCall]) -> dict[bytes, LlmCall]:
 def _one_each(rows: list[Node], calls: Mapping[bytes, LlmCall]) -> list[Node]:
     """One row per span id: of several the one that ended last; a call without one gets its own."""
     spans = {row[0]: row for row in rows}
+    if ROOT in spans:
+        rows = [(span_key(row[0]), *row[1:]) for row in rows]
+        spans = {row[0]: row for row in rows}
     if len(spans) < len(rows):
         for row in rows:
             held = spans[row[0]]
@@ -125,7 +135,7 @@ def _one_each(rows: list[Node], calls: Mapping[bytes, LlmCall]) -> list[Node]:
                 spans[row[0]] = row
         rows = list(spans.values())
     return rows + [
-        (span_id, span_key(call.parent_span_id), call.start_ns, call.end_ns, 0, call.kind,
+        (span_id, parent_key(call.parent_span_id), call.start_ns, call.end_ns, 0, call.kind,
          call.status)
         for span_id, call in calls.items()
         if span_id not in spans

@@ -53,6 +53,8 @@ _EMITTERS = (
     Emitter("opentelemetry.instrumentation.bedrock", EXCLUSIVE),  # 0.40 to 0.62: raw inputTokens
     Emitter("opentelemetry.instrumentation.openai.*", INCLUSIVE, certain=True),
     Emitter("opentelemetry.instrumentation.anthropic", INCLUSIVE),  # 0.40 to 0.62: sums itself
+    # llamaindex 0.62.4 (`_response_utils.py`): the usage of the API's answer, as it is.
+    Emitter("opentelemetry.instrumentation.llamaindex", EXCLUSIVE, providers=("anthropic",)),
     # Only the provider's total holds the thoughts that their output leaves out: 0.62. The vertexai
     # of OpenTelemetry (2.1b0) leaves them out too, and has no total.
     Emitter("opentelemetry.instrumentation.google_generativeai", INCLUSIVE, reasoning=IN_TOTAL),
@@ -62,6 +64,7 @@ _EMITTERS = (
     Emitter("opentelemetry.instrumentation.*", INCLUSIVE, version=_RELEASE),
     Emitter("@traceloop/instrumentation-anthropic", EXCLUSIVE),  # JavaScript 0.27
     Emitter("@traceloop/instrumentation-bedrock", EXCLUSIVE),
+    Emitter("@traceloop/instrumentation-vertexai", INCLUSIVE, reasoning=IN_TOTAL),  # 0.27
     Emitter("@traceloop/*", INCLUSIVE),
 )
 

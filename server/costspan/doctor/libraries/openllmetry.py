@@ -127,6 +127,19 @@ OPENLLMETRY = (
         ),
     ),
     Library(
+        name="OpenLLMetry for LlamaIndex",
+        package="pypi:opentelemetry-instrumentation-llamaindex",
+        versions="0.62.4",
+        scopes=(f"{_HERE}llamaindex",),
+        scope_version=_RELEASE,
+        dialect="openllmetry",
+        spans="spans of LLMs are billed; workflows and tasks frame them",
+        seen=(Seen(f"{_HERE}llamaindex", "0.62.4", "anthropic"),),
+        cache=(_READ, _WRITE),
+        gaps=(_AGENT,),
+        evidence=("golden/openllmetry/llamaindex_anthropic_raw.json",),
+    ),
+    Library(
         name="OpenLLMetry for LangChain",
         package="pypi:opentelemetry-instrumentation-langchain",
         versions="0.62.4",
@@ -265,6 +278,7 @@ OPENLLMETRY = (
             ),
         ),
         evidence=(
+            "golden/openllmetry/javascript_vertexai_thoughts.json",
             "golden/openllmetry/anthropic_javascript.json",
             "golden/openllmetry/javascript_bedrock.json",
             "golden/openllmetry/javascript_openai.json",

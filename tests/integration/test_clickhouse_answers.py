@@ -69,7 +69,7 @@ def exception(code: int, text: str, status: str = "500 Internal Server Error") -
     return answer(status, f"X-ClickHouse-Exception-Code: {code}", body=body)
 
 
-GZIPPED = gzip.compress(b"Code: 241. DB::Exception: Memory limit exceeded. (MEMORY)")
+GZIPPED = gzip.compress(b"Code: 241. DB::Exception: Memory limit exceeded. (MEMORY)", mtime=0)
 PROGRESS = 'X-ClickHouse-Progress: {"read_rows":"1"}'
 SUMMARY = 'X-ClickHouse-Summary: {"written_rows":"1"}'
 PAGE = b"<html>We are down for maintenance</html>"

@@ -65,7 +65,7 @@ def test_a_client_inserts_and_reads_every_way_that_it_knows(store: RunningStore)
         ("default_format=CSV", b"SELECT 'a', 2", {}, 200, '"a",2\n'),
         ("param_n=7", b"SELECT {n:UInt8}", {}, 200, "7\n"),
         ("max_threads=3", b"SELECT getSetting('max_threads')", {}, 200, "3\n"),
-        ("", gzip.compress(b"SELECT 1"), {"Content-Encoding": "gzip"}, 200, "1\n"),
+        ("", gzip.compress(b"SELECT 1", mtime=0), {"Content-Encoding": "gzip"}, 200, "1\n"),
         ("", lz4.frame.compress(b"SELECT 1"), {"Content-Encoding": "lz4"}, 200, "1\n"),
         ("", b"SELECT 1", {"Content-Encoding": "br"}, 415, "Code: 89."),
         ("", b"no gzip", {"Content-Encoding": "gzip"}, 400, "Code: 271."),

@@ -26,7 +26,7 @@ SPRING = (
             ),
             Gap(Finding.LIBRARY_OMITS, "No keys for cached tokens."),
         ),
-        evidence=("golden/otel/strings_from_spring.json", "unit/ledger/test_billing_traps.py"),
+        evidence=("golden/otel/strings_from_spring.json", "unit/ledger/test_billing_sums.py"),
     ),
     Library(
         name="Spring AI 2",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from costspan.errors import Full
-from costspan.model import OWN, Backlog, Frame, ReaderSpec
+from costspan.model import OWN, ROOTS, Backlog, Frame, ReaderSpec
 
 
 class Killed(BaseException):
@@ -42,7 +42,8 @@ class DurableJournal:
         self._specs = {spec.name: spec for spec in readers}
         self._fuse = fuse or Fuse()
         self.frames: list[Frame] = []
-        self.full = False  # for rows
+        self.full = False  # for rows and roots
+        self.kept = 0  # bytes, for whoever asks
         self._durable = dict.fromkeys(self._specs, 0)
         self._position = dict(self._durable)
         self._recovered = 0
@@ -55,8 +56,15 @@ class DurableJournal:
         """The limit was reached: what the reader had not released goes first."""
         self._durable[reader] = max(self._durable[reader], seq)
 
+    @property
+    def newest(self) -> int:
+        return len(self.frames)
+
+    def pinned(self, reader: str) -> int:  # noqa: ARG002
+        return self.kept
+
     def append(self, frames: Sequence[Frame]) -> int:
-        if self.full and any(frame.flags & OWN for frame in frames):
+        if self.full and any(one.flags & OWN or one.signal == ROOTS for one in frames):
             raise Full("no room for rows")
         for frame in frames:
             self._fuse.burn()

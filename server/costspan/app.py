@@ -39,7 +39,9 @@ from costspan.ledger.checkpoint import Checkpoints
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.ledger.outbox import Events
 from costspan.ledger.reader import READER, LedgerReader
-from costspan.model import TRACE_TOTALS, TRACES, Journal, ReaderSpec
+from costspan.ledger.root_sender import RootSender
+from costspan.ledger.roots import ROOTS_READER, Roots
+from costspan.model import HELD_ROOTS, ROOTS, TRACE_TOTALS, TRACES, Journal, ReaderSpec, TraceTotals
 from costspan.pipeline import Meter, Pipeline
 from costspan.prices.files import Prices
 from costspan.prices.source import PriceSource, State
@@ -59,6 +61,7 @@ _log = logging.getLogger(__name__)
 # Requests between arrival and ack. Above it clients are asked to come back; one alone always fits.
 _IN_FLIGHT_BYTES = 128 * 1024 * 1024
 _RECEIVER_GRACE = 2.0  # seconds for calls in flight once the listeners close
+_ROOTS_SHARE = 4  # a quarter of the ledger's memory holds roots, if they wait for totals
 _SECOND = 1_000_000_000
 # Python runs signal handlers in the main thread only. A signal that the kernel hands to another
 # one does not interrupt this one's wait, so it looks by itself (docs.python.org, module signal).
@@ -81,18 +84,17 @@ class Service:
         self.health = Health(self._clock)
         self._admission = Admission(_IN_FLIGHT_BYTES)
         self._store = _store(config)
-        self._ledger_spec = ReaderSpec(
-            READER, frozenset({TRACES}), DROP_OLDEST, counted=False, releases=self._durable
-        )
         self._destinations = self._make_destinations()
-        self.journal = self._journal([*self._reader_specs(), self._ledger_spec])
+        self._holds_roots = self._may_hold_roots()
+        self.journal = self._journal([*self._reader_specs(), *self._ledger_specs()])
         self._survey = Survey()
         self._ledger = self._ledger_reader()
         self._runners = [self._runner(n, d) for n, d in self._destinations.items()]
         self._prices = self._price_source()
         meter = self._meter(self._prices.prices) if self._prices is not None else None
         self.pipeline = Pipeline(
-            self.journal, meter, self.telemetry, self._clock, self._survey.note
+            *(self.journal, meter, self.telemetry, self._clock, self._survey.note),
+            hold_roots=self._holds_roots,
         )
         self._grpc: GrpcReceiver | None = None
         self._http: WebServer | None = None  # OTLP/HTTP
@@ -230,18 +232,49 @@ class Service:
         )
         return DiskJournal(readers, settings, self.telemetry, self._clock)
 
+    def _may_hold_roots(self) -> bool:
+        """Whether root spans wait for totals: where there are any, and somebody gets them so."""
+        processors = self._config.processors
+        wanted = "root_span" in processors.trace_totals.emit and processors.cost.enabled
+        return wanted and any(ROOTS in each.takes for each in self._destinations.values())
+
+    def _ledger_specs(self) -> list[ReaderSpec]:
+        """What the ledger never reads would never leave if roots wait for it: so no frame is lost.
+
+        A journal on disk may hold roots from a time when they waited.
+        """
+        takes = frozenset({TRACES, HELD_ROOTS})
+        full = BACKPRESSURE if self._holds_roots else DROP_OLDEST
+        specs = [ReaderSpec(READER, takes, full, counted=False, releases=self._durable)]
+        if self._durable:
+            roots = frozenset({HELD_ROOTS})
+            specs.append(ReaderSpec(ROOTS_READER, roots, BACKPRESSURE, counted=False))
+        return specs
+
+    def _root_sender(self) -> tuple[Roots, RootSender] | None:
+        if not (self._holds_roots or self._durable):
+            return None
+        limits = self._config.processors.trace_totals.limits
+        roots = Roots(limits.bytes // _ROOTS_SHARE, _with_totals, self.telemetry)
+        room = self._config.journal.limit
+        sender = RootSender(self.journal, roots, self.telemetry, room, durable=self._durable)
+        return roots, sender
+
     def _ledger_reader(self) -> LedgerReader:
         totals = self._config.processors.trace_totals
+        grace, quiet = totals.waits
+        room = totals.limits.bytes
         settings = LedgerSettings(
-            root_grace=totals.root_grace,
-            quiet=totals.quiet,
+            root_grace=grace,
+            quiet=quiet,
             idle=totals.idle,
             max_age=totals.max_age,
             late_window=totals.late_window,
             max_traces=totals.limits.traces,
-            max_bytes=totals.limits.bytes,
+            max_bytes=room - room // _ROOTS_SHARE if self._holds_roots else room,
             max_spans=totals.limits.spans_per_trace,
         )
+        held = self._root_sender()
         # Rows are named by the journal: one on disk goes on with them under any host's name, and
         # one in memory is a new epoch, so that old rows stay as they are.
         identity = self.journal.identity[:16]
@@ -257,9 +290,11 @@ class Service:
             rows=rows,
             observe=self._survey.take,
             limits=_limits(totals.signals) if totals.emit else None,
+            ended=held[0].close if held and self._holds_roots else None,
         )
         return LedgerReader(
-            self.journal, ledger, self._clock, self.telemetry, self._checkpoints(), events
+            *(self.journal, ledger, self._clock, self.telemetry, self._checkpoints(), events),
+            roots=held[1] if held else None,
         )
 
     def _checkpoints(self) -> Checkpoints | None:
@@ -363,6 +398,12 @@ def _events() -> Events:
     )
 
     return Events(trace_events, signal_events)
+
+
+def _with_totals(request: bytes, total: TraceTotals) -> bytes:
+    from costspan.processor.trace_facts import with_totals  # noqa: PLC0415  as above
+
+    return with_totals(request, total)
 
 
 def _limits(signals: Signals) -> Limits:

@@ -301,6 +301,9 @@ class Signal(NamedTuple):
 TRACES, METRICS, LOGS, PROFILES = "traces", "metrics", "logs", "profiles"
 CALL_ROWS = "call_rows"  # OWN: body = encode_calls(corrections)
 TRACE_TOTALS = "trace_totals"  # OWN: body = encode_totals(...)
+# Spans without a parent that wait for the totals of their trace: as they came, for stores and the
+# ledger; and as they leave, for destinations that get them late. Bodies are requests of traces.
+HELD_ROOTS, ROOTS = "held_roots", "root_spans"
 SOLO, OWN = 1, 2
 
 Metadata = tuple[tuple[str, str], ...]
@@ -346,6 +349,11 @@ class Journal(Protocol):
     @property
     def identity(self) -> str:
         """32 hex digits that live as long as what the journal holds: a part of row keys."""
+        ...
+
+    @property
+    def newest(self) -> int:
+        """The seq of the newest frame, 0 if there has never been one."""
         ...
 
     def append(self, frames: Sequence[Frame]) -> int:
@@ -395,6 +403,10 @@ class Journal(Protocol):
         ...
 
     def backlog(self, reader: str) -> Backlog: ...
+
+    def pinned(self, reader: str) -> int:
+        """Bytes of the journal's room that are not free before this reader commits."""
+        ...
 
     def trouble(self) -> str:
         """What is wrong with it, as a sentence for whoever runs it; "" if nothing is."""

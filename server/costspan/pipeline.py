@@ -20,6 +20,7 @@ from costspan.clock import Clock
 from costspan.dialect import DEFAULT_DIMENSIONS, Dimensions, recognise, wanted
 from costspan.errors import Retryable
 from costspan.ledger.at_intake import mark, mark_doubles
+from costspan.ledger.roots import apart
 from costspan.model import (
     SOLO,
     TRACES,
@@ -94,7 +95,11 @@ class Pipeline:
         telemetry: Telemetry,
         clock: Clock,
         note: Note | None = None,
+        *,
+        hold_roots: bool = False,
     ) -> None:
+        """`hold_roots`: root spans go into frames of their own, in which they wait for totals."""
+        self._hold_roots = hold_roots
         self._journal = journal
         self._meter = meter
         self._telemetry = telemetry
@@ -124,7 +129,10 @@ class Pipeline:
             self._journal.admit(signal, len(body))  # a refusal must not cost an intake
             pieces = self._pieces(signal, body)
             now = self._clock.now()
-            self._journal.append([_frame(piece, now, signal, metadata) for piece in pieces])
+            frames = [_frame(piece, now, signal, metadata) for piece in pieces]
+            if self._hold_roots and signal == TRACES:
+                frames = [part for frame in frames for part in self._apart(frame)]
+            self._journal.append(frames)
         except Retryable as refusal:
             reason = type(refusal).__name__.lower()
             telemetry.refused.add(items, transport, signal, reason)
@@ -166,6 +174,17 @@ class Pipeline:
         if len(halves) == 1:
             return [done]
         return [piece for half in halves for piece in self._fitting(half)]
+
+    def _apart(self, frame: Frame) -> list[Frame]:
+        """Its roots wait from now on; where they can't be told they don't, nor in SOLO frames."""
+        if frame.flags & SOLO:
+            return [frame]
+        try:
+            return apart(frame)
+        except Exception:  # noqa: BLE001  a fault in holding must never cost a span
+            _log.exception("the root spans of a request could not be told")
+            self._telemetry.intake_errors.add(1, "roots")
+            return [frame]
 
     def _count_trouble(self, pieces: list[Intake]) -> None:
         for piece in pieces:

@@ -114,6 +114,17 @@ def test_a_read_holds_at_least_one_frame_and_stops_before_the_limit(make: Make) 
     assert len(journal.read("otlp", 200, 0)) == 2
 
 
+def test_a_reader_pins_what_is_before_it_until_it_commits(make: Make) -> None:
+    journal = make([OTLP, STORE])
+    journal.append([frame(bytes(KIB))])
+    journal.append([frame(bytes(KIB))])
+    assert journal.newest == 2
+    journal.commit("otlp", 1)
+    assert journal.pinned("otlp") >= KIB
+    journal.commit("otlp", 2)
+    assert (journal.pinned("otlp"), journal.pinned("clickhouse") > 2 * KIB) == (0, True)
+
+
 def test_each_reader_has_its_own_cursor(make: Make) -> None:
     journal = make([OTLP, STORE])
     seq = journal.append([frame(b"a")])

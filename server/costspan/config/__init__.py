@@ -120,9 +120,17 @@ def _resolve(
     rules.check(embedded=embedded())
     values = {name: getattr(tree, name) for name in Tree.__struct_fields__}
     values["exporters"] = rules.exporters
+    values["processors"] = _in_force(tree.processors)
     price_faults, price_notes = _price_files(tree.processors.cost, faults)
     config = Config(**values, notes=(*notes, *rules.notes, *price_notes))
     return config, [*faults.sentences(), *price_faults]
+
+
+def _in_force(processors: Processors) -> Processors:
+    """With the waits that apply: their defaults depend on where totals go."""
+    grace, quiet = processors.trace_totals.waits
+    totals = replace(processors.trace_totals, root_grace=grace, quiet=quiet)
+    return replace(processors, trace_totals=totals)
 
 
 def _price_files(cost: Cost, faults: Faults) -> tuple[list[str], list[Note]]:

@@ -70,6 +70,7 @@ class Rules:
         self._check_one_store()
         self.exporters = dict(_when_full(self.exporters))
         self._say_destinations()
+        self._say_roots()
 
     # --- receivers and processors ----------------------------------------------------------------
 
@@ -211,6 +212,16 @@ class Rules:
             self.notes.append(Note("info", f"sending to {name} at {place(exporter)}{origin}"))
         if not self.exporters:
             text = "no destination: spans are priced and counted, and go nowhere"
+            self.notes.append(Note("warning", text))
+
+    def _say_roots(self) -> None:
+        processors = self._tree.processors
+        if "root_span" not in processors.trace_totals.emit:
+            return
+        leads = any(not isinstance(one, ClickHouseExporter) for one in self.exporters.values())
+        if not (leads and processors.cost.enabled):
+            why = "no otlp exporter" if processors.cost.enabled else "cost.enabled is false"
+            text = f"processors.trace_totals.emit: root_span changes nothing: {why}"
             self.notes.append(Note("warning", text))
 
     # --- faults ----------------------------------------------------------------------------------

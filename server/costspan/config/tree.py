@@ -170,17 +170,26 @@ class TraceTotals(Section, frozen=True, kw_only=True):
     """When the total of a trace is written, and where to."""
 
     emit: Annotated[
-        tuple[Literal["clickhouse", "metrics", "log_event"], ...],
+        tuple[Literal["clickhouse", "metrics", "log_event", "root_span"], ...],
         about(
             "Where totals go; an empty list keeps none. `log_event`: an OTLP log event for each"
-            " version of a total and each signal, to every otlp exporter.",
-            later=("root_span",),
+            " version of a total and each signal, to every otlp exporter. `root_span`: towards otlp"
+            " exporters root spans wait until their trace is closed, and carry its totals."
         ),
     ] = ("clickhouse", "metrics")
     root_grace: Annotated[
-        Seconds, about("Wait after the root: other processes still flush their spans.")
-    ] = 6.0
-    quiet: Annotated[Seconds, about("Wait after the last span, once the root was seen.")] = 5.0
+        float | None,
+        Meta(extra={"form": forms.DURATION}),
+        about(
+            "Wait after the root: other processes still flush their spans. `6s`, with `root_span`"
+            " `10s`."
+        ),
+    ] = None
+    quiet: Annotated[
+        float | None,
+        Meta(extra={"form": forms.DURATION}),
+        about("Wait after the last span, once the root was seen. `5s`, with `root_span` `10s`."),
+    ] = None
     idle: Annotated[Seconds, about("Close a trace without a root after this silence.")] = 300.0
     max_age: Annotated[Seconds, about("Close any trace at this age.")] = 3600.0
     late_window: Annotated[
@@ -188,6 +197,15 @@ class TraceTotals(Section, frozen=True, kw_only=True):
     ] = 15.0
     limits: Annotated[Limits, about("What the ledger may hold.")] = Limits()
     signals: Annotated[Signals, about("What an open trace is watched for.")] = Signals()
+
+    @property
+    def waits(self) -> tuple[float, float]:
+        """`root_grace` and `quiet` in force: a root that has left takes no amendment, so longer."""
+        grace, quiet = (10.0, 10.0) if "root_span" in self.emit else (6.0, 5.0)
+        return (
+            grace if self.root_grace is None else self.root_grace,
+            quiet if self.quiet is None else self.quiet,
+        )
 
 
 class Processors(Section, frozen=True, kw_only=True):

@@ -6,8 +6,10 @@ from costspan import wire
 from costspan.errors import Undecodable
 from costspan.model import (
     CALL_ROWS,
+    HELD_ROOTS,
     LOGS,
     METRICS,
+    ROOTS,
     SOLO,
     TRACE_TOTALS,
     TRACES,
@@ -18,7 +20,7 @@ from costspan.model import (
     encode_totals,
 )
 
-_REQUESTS = frozenset({TRACES, METRICS, LOGS})
+_REQUESTS = frozenset({TRACES, METRICS, LOGS, HELD_ROOTS, ROOTS})
 
 
 def divide(frame: Frame) -> tuple[Frame, Frame] | None:
@@ -34,7 +36,8 @@ def divide(frame: Frame) -> tuple[Frame, Frame] | None:
         if halves is None:
             return None
         first, second, items = halves
-        early, late = _calls(frame.calls, items)
+        # beside roots stands which they are: for a restart, which reads the frame as it was
+        early, late = (b"", b"") if frame.signal == ROOTS else _calls(frame.calls, items)
     except (Undecodable, ValueError):
         return None  # what can't be read can't be cut
     return (

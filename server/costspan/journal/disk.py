@@ -154,6 +154,11 @@ class DiskJournal:
 
     # --- appending ----------------------------------------------------------------------------
 
+    @property
+    def newest(self) -> int:
+        with self._lock:
+            return self._last
+
     def append(self, frames: Sequence[Frame]) -> int:
         payloads = [record.seal(frame) for frame in frames]  # side by side, before the turn
         added: dict[str, int] = {}
@@ -245,6 +250,10 @@ class DiskJournal:
     def backlog(self, reader: str) -> Backlog:
         with self._lock:
             return self._present[reader].backlog()
+
+    def pinned(self, reader: str) -> int:
+        with self._lock:
+            return self._shelf.held_by(self._present[reader])
 
     def _wait(self, reader: Reader, timeout: float) -> None:
         deadline = time.monotonic() + timeout

@@ -65,6 +65,10 @@ class MemoryJournal:
         self._closed = False
         telemetry.watch(self._gauges)
 
+    @property
+    def newest(self) -> int:
+        return self._seq
+
     def append(self, frames: Sequence[Frame]) -> int:
         added: Counter[str] = Counter()
         for frame in frames:
@@ -128,6 +132,9 @@ class MemoryJournal:
                 queue.dropped_items,
                 queue.cursor,
             )
+
+    def pinned(self, reader: str) -> int:
+        return self._queues[reader].bytes
 
     def close(self) -> None:
         with self._changed:

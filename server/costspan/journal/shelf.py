@@ -72,7 +72,7 @@ class Shelf:
         for reader in self._readers:
             if reader.spec.when_full != BACKPRESSURE or not reader.queued.frames:
                 continue
-            held = sum(each.size for each in self.segments if reader.needs(each))
+            held = self.held_by(reader)
             takes_any = bool(reader.spec.takes & added.keys())
             if held + size > (self._max_size if takes_any else self._max_size + _OWN_ROOM):
                 raise Full(
@@ -80,6 +80,10 @@ class Shelf:
                     f" the journal holds {self._max_size}",
                     after=_RETRY_AFTER,
                 )
+
+    def held_by(self, reader: Reader) -> int:
+        """Bytes of the files in which something is before this reader."""
+        return sum(each.size for each in self.segments if reader.needs(each))
 
     def make_room(self, size: int) -> None:
         """Make room for so many bytes, a file at a time, in the order of what it costs.

@@ -63,6 +63,9 @@ class Closing(NamedTuple):
 
 Observer = Callable[[bytes, Rollup], None]
 """Told of each trace when it is closed, by its id; never of amendments. It must not raise."""
+Ended = Callable[[bytes, TraceTotals | None], None]
+"""Told of each trace that is closed, amended or written at the end, and what it came to; None if
+that is nothing, or not known whole. It must not raise."""
 
 
 class LedgerState(NamedTuple):
@@ -90,9 +93,11 @@ class TraceLedger:
         rows: bool = True,
         observe: Observer | None = None,
         limits: Limits | None = None,
+        ended: Ended | None = None,
     ) -> None:
         """`limits`: what an open trace is watched for; None: for nothing."""
         self._rows = rows
+        self._ended = ended
         self._limits = limits
         self._signals: list[Signal] = []
         self._observe = observe
@@ -225,6 +230,11 @@ class TraceLedger:
         signals, self._signals = self._signals, []
         return signals
 
+    def will_tell(self, trace_id: bytes) -> bool:
+        """Whether the trace is open, and its totals will be told when it is closed."""
+        trace = self._open.get(trace_id)
+        return trace is not None and self._is_whole(trace)
+
     def next_deadline(self) -> int | None:
         """When `expire` may have something to do (or find that it has not), None if never."""
         return self._calendar.next()
@@ -304,6 +314,8 @@ class TraceLedger:
         del self._open[trace.trace_id]
         if not trace.usage:
             self._bury(trace)
+            if self._ended is not None:
+                self._ended(trace.trace_id, None)
             return
         self._closed[trace.trace_id] = trace
         trace.closed = True
@@ -353,15 +365,25 @@ class TraceLedger:
         trace.conclude(rolled)
         version = trace.last_seq * RANKS + _RANK.get(reason, _RANK_CLOSE)
         corrections = self._correct(trace, rolled, version)
-        if not (rolled.counts and self._rows) or trace.partial or version <= trace.published:
+        wanted = self._rows and not trace.partial and version > trace.published
+        row: TraceTotals | None = None
+        if rolled.counts and (wanted or self._ended is not None):
+            key = (trace.trace_id, self._writer, trace.generation)
+            row = totals(rolled, Stamp(*key, 0, "", grade, trace.arrived_ns))
+        if self._ended is not None:
+            self._ended(trace.trace_id, row if self._is_whole(trace) else None)
+        if row is None or not wanted:
             return
-        key = (trace.trace_id, self._writer, trace.generation)
-        row = totals(rolled, Stamp(*key, 0, "", grade, trace.arrived_ns))
         digest = blake2b(encode_totals([row]), digest_size=8).digest()  # the same in every process
         if corrections or digest != trace.digest:
             trace.digest = digest
             row.version, row.reason = version, reason
             self._closings.append(Closing(row, corrections))
+
+    @staticmethod
+    def _is_whole(trace: Trace) -> bool:
+        """Whether all that is known of the trace's id is in this generation."""
+        return trace.grave is None and not trace.partial
 
     def _correct(self, trace: Trace, rolled: Rollup, version: int) -> list[LlmCall]:
         corrections: list[LlmCall] = []

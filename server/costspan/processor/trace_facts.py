@@ -15,7 +15,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from costspan import __version__
 from costspan.model import Signal, TraceTotals
 from costspan.processor.enrich import Attribute
-from costspan.wire import encode_attribute
+from costspan.wire import encode_attribute, splice
 from costspan_pricing import format_usd
 from costspan_pricing.usage import PROMPT
 
@@ -25,6 +25,7 @@ _SCOPE = "costspan"
 _INFO, _WARN = 9, 13  # SeverityNumber of opentelemetry-proto
 
 TOTAL = "window.financial.trace.total_cost"
+_SAID = TOTAL.encode()
 TOTAL_EXACT = "window.financial.trace.total_cost_exact"
 CALLS = "window.financial.trace.llm_calls"
 UNPRICED = "window.financial.trace.unpriced_calls"
@@ -84,6 +85,17 @@ def trace_facts(total: TraceTotals) -> Facts:
     if int(total.cache_savings):
         facts[SAVINGS] = int(total.cache_savings) / _ATTOS
     return facts
+
+
+def with_totals(request: bytes, total: TraceTotals) -> bytes:
+    """A request of one span, with the totals of its trace on it.
+
+    One that holds totals already is left alone: another costspan saw more of the trace, or less,
+    and nobody's attributes are overwritten.
+    """
+    if _SAID in request:
+        return request
+    return splice(request, {0: root_attributes(total)})
 
 
 def root_attributes(total: TraceTotals) -> bytes:

@@ -7,7 +7,8 @@ from costspan.wire.block import block
 from costspan.wire.heads import HEAD, HEAD_SIZE, Head, heads, links, unpack_heads
 from costspan.wire.nested import nested
 from costspan.wire.places import place
-from costspan.wire.request import count, cut, halve, readable
+from costspan.wire.request import count, cut, each, halve, readable
+from costspan.wire.roots import Apart, set_apart
 from costspan.wire.scan import scan
 from costspan.wire.splice import splice
 from costspan.wire.told import told
@@ -16,10 +17,12 @@ from costspan.wire.values import encode_attribute
 __all__ = [
     "HEAD",
     "HEAD_SIZE",
+    "Apart",
     "Head",
     "block",
     "count",
     "cut",
+    "each",
     "encode_attribute",
     "halve",
     "heads",
@@ -28,6 +31,7 @@ __all__ = [
     "place",
     "readable",
     "scan",
+    "set_apart",
     "splice",
     "told",
     "unpack_heads",

@@ -66,6 +66,11 @@ def halve(request: bytes) -> tuple[bytes, bytes, int] | None:
     return None if len(halves) != 2 else (halves[0], halves[1], middle)  # noqa: PLR2004 (halves)
 
 
+def each(request: bytes) -> list[bytes]:
+    """A request for each item, in document order. Raises Undecodable."""
+    return _pieces(outline(request), sys.maxsize, 1)
+
+
 def _count(message: Any) -> int:
     return sum(len(scope.items) for resource in message.resources for scope in resource.scopes)
 

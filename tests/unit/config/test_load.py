@@ -341,3 +341,21 @@ exporters: {otlp: {endpoint: "collector:4317"}}
 def test_a_journal_in_a_directory_is_larger_than_one_in_memory() -> None:
     assert given("journal: {directory: /var/lib/costspan}").journal.limit == 1 << 30
     assert given("journal: {directory: /var, max_size: 2MiB}").journal.limit == 2 << 20
+
+
+@pytest.mark.parametrize(
+    ("totals", "waits"),
+    [
+        ("{}", (6.0, 5.0)),
+        ("{emit: [root_span]}", (10.0, 10.0)),
+        ("{emit: [root_span], quiet: 2s}", (10.0, 2.0)),
+    ],
+)
+def test_a_trace_whose_root_waits_is_closed_later(totals: str, waits: tuple[float, float]) -> None:
+    found = given(f"processors: {{trace_totals: {totals}}}").processors.trace_totals
+    assert (found.root_grace, found.quiet) == waits
+
+
+def test_roots_that_would_wait_for_nobody_are_said() -> None:
+    config = given("processors: {trace_totals: {emit: [root_span]}}")
+    assert any("root_span changes nothing" in note.text for note in config.notes)

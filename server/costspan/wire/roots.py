@@ -1,0 +1,56 @@
+"""Spans without a parent, set apart in a request of their own. No view on what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from costspan.wire.request import outline, partition
+from costspan.wire.schema import HeadFields
+
+# How SDKs begin a span: fields 1, 2 and 4 in this order, ids of 16, 8 and 8 bytes, no trace state
+_TRACE, _SPAN, _PARENT = b"\x0a\x10", b"\x12\x08", b"\x22\x08"
+_NOBODY = bytes(8)
+
+
+class Apart(NamedTuple):
+    """A request in two."""
+
+    rest: bytes  # b"" = there are roots only
+    roots: bytes
+    ordinals: tuple[int, ...]  # of the roots, in the request as it was
+
+
+def set_apart(request: bytes) -> Apart | None:
+    """The roots of a request and the rest of it, spans verbatim; None if it has no root.
+
+    Resources and scopes are repeated as in `cut`. Raises Undecodable.
+    """
+    message = outline(request)
+    spans = [span for one in message.resources for scope in one.scopes for span in scope.items]
+    ordinals = tuple(_roots(spans))
+    if not ordinals:
+        return None
+    if len(ordinals) == len(spans):
+        return Apart(b"", request, ordinals)
+    message.ClearField("resources")
+    parts = partition(request, _is_root)
+    rest: bytes = message.SerializeToString() + parts[False][0]  # fields that we do not know first
+    return Apart(rest, parts[True][0], ordinals)
+
+
+def _roots(spans: list[bytes]) -> Iterator[int]:
+    return (ordinal for ordinal, span in enumerate(spans) if _is_root(span))
+
+
+def _is_root(span: bytes) -> bool:
+    """Whether its parent is nobody, as the ledger reads it: absent, or zeros."""
+    if span[28:30] == _PARENT and span[18:20] == _SPAN and span[:2] == _TRACE:
+        return span[30:38] == _NOBODY
+    try:
+        parent: bytes = HeadFields.FromString(span).parent_span_id
+    except DecodeError:
+        return False
+    return not any(parent[:8])

@@ -1,0 +1,129 @@
+"""Roots that wait for the totals of their trace, at a collector, from the real process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from costspan.demo.line import Line, configuration, free_ports
+from costspan.testing import request, span, usage
+from integration.accounting import accounts, at_rest
+from integration.lines import eventually, otlp, running
+from integration.otlp_client import export
+from integration.otlp_sink import OtlpSink, attributes
+from integration.prometheus import value
+
+pytestmark = pytest.mark.slow
+ROOT = b"\x0a" * 8
+LATER = b"\x0b" * 8
+TOTAL = "window.financial.trace.total_cost_exact"
+SECOND = 10**9
+
+
+def waits(seconds: float) -> dict[str, Any]:
+    wait = f"{seconds}s"
+    return {"trace_totals": {"emit": ["root_span"], "root_grace": wait, "quiet": wait}}
+
+
+def timed(**more: Any) -> Span:
+    now = time.time_ns()
+    return span(start_ns=now, end_ns=now + SECOND, **more)
+
+
+def chat(number: int, trace_id: bytes, parent: bytes = ROOT) -> Span:
+    """Costs 1 000 x $2.50 + 100 x $10 a million: $0.0035."""
+    ids = {"span_id": number.to_bytes(8, "big"), "parent_span_id": parent, "trace_id": trace_id}
+    return timed(attributes=usage(), **ids)
+
+
+def trace(number: int) -> bytes:
+    return bytes([number]) * 16
+
+
+def root(number: int) -> Span:
+    return timed(span_id=ROOT, trace_id=trace(number), name=f"root {number}")
+
+
+def roots(sink: OtlpSink) -> dict[str, dict[str, object]]:
+    """Attributes by name; each root may be there once."""
+    found = [one for one in sink.spans() if not one.parent_span_id]
+    assert len({one.name for one in found}) == len(found)
+    return {one.name: attributes(one) for one in found}
+
+
+@pytest.fixture
+def sink() -> Iterator[OtlpSink]:
+    with OtlpSink() as sink:
+        yield sink
+
+
+def test_a_root_carries_the_totals_of_its_trace_and_nobody_else_waits(
+    sink: OtlpSink, tmp_path: Path
+) -> None:
+    """What else came with it is there long before; of a trace without calls it comes plain.
+
+    At rest every item is accounted for.
+    """
+    processors, exporters = waits(3), {"otlp": otlp(sink.endpoint)}
+    with running(tmp_path, exporters, processors=processors) as line:
+        export(line.ports.grpc, request(chat(1, trace(1)), root(1)))
+        export(line.ports.grpc, request(root(2)))
+        sink.wait_for_spans(1)
+        assert not roots(sink)
+        export(line.ports.grpc, request(chat(2, trace(1))))
+        sink.wait_for_spans(4)
+        eventually(lambda: at_rest(line.ports.metrics))
+        books = accounts(line.ports.metrics)
+        assert value(line.ports.metrics, "costspan_held_root_spans") == 0
+    assert {key: account.accepted for key, account in books.items() if account.accepted} == {
+        ("otlp", "traces"): 2, ("otlp", "root_spans"): 2,
+    }  # fmt: skip
+    assert all(account.accepted == account.sent == account.settled for account in books.values())
+    found = roots(sink)
+    assert found["root 1"][TOTAL] == "0.007"
+    assert found["root 2"] == {}
+
+
+def test_a_stop_lets_every_root_go_with_what_is_known(sink: OtlpSink, tmp_path: Path) -> None:
+    processors, exporters = waits(60), {"otlp": otlp(sink.endpoint)}
+    with running(tmp_path, exporters, processors=processors) as line:
+        export(line.ports.grpc, request(chat(1, trace(1)), root(1)))
+        sink.wait_for_spans(1)
+        assert line.stop() == 0
+    found = roots(sink)
+    assert found["root 1"][TOTAL] == "0.0035"
+    assert found["root 1"]["window.financial.trace.completion"] == "forced"
+
+
+def test_a_root_that_was_held_at_a_kill_leaves_with_the_next_process(
+    sink: OtlpSink, tmp_path: Path
+) -> None:
+    """Also if that one does not hold roots any more. One that had left does not come again."""
+    ports, journal = free_ports(), {"directory": str(tmp_path / "journal")}
+    exporters = {"otlp": otlp(sink.endpoint)}
+    log, sent = tmp_path / "costspan.log", 1
+    holding = configuration(ports, exporters, processors=waits(1), journal=journal, drain="5s")
+    plain = configuration(ports, exporters, journal=journal, drain="5s")
+    with Line(holding, ports, log) as line:
+        export(ports.grpc, request(chat(1, trace(1)), root(1)))
+        export(ports.grpc, request(root(2)))
+        while "root 2" not in roots(sink):
+            export(ports.grpc, request(chat(2, trace(1))))  # busy: the first one waits
+            sent += 1
+            sink.wait_for_spans(sent)
+        assert "root 1" not in roots(sink)
+        os.kill(line.pid, signal.SIGKILL)
+        line.ended(within=10)
+    with Line(plain, ports, log):
+        sink.wait(lambda: "root 1" in roots(sink))
+        export(ports.grpc, request(root(3)))
+        sink.wait(lambda: "root 3" in roots(sink))
+    assert roots(sink)["root 1"] == {}
+    assert len(sink.spans()) == sent + 3

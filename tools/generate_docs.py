@@ -100,7 +100,8 @@ def attributes() -> str:
         "With `log_event` in `processors.trace_totals.emit` each version of a trace's total is a"
         f" log record named `{TRACE_EVENT}`, linked to the trace's root, and each limit that an"
         f" open trace passes one named `{SIGNAL_EVENT}`, linked to the call with which it did. They"
-        " go to every otlp exporter. A destination that serves no logs is asked once.",
+        " go to every otlp exporter. A destination that serves no logs is asked once."
+        " With `root_span` root spans carry the attributes of a total, but for version and writer.",
         table(head, [*trace, *event]),
         f"`{SIGNAL_EVENT}`:",
         table(head, signal),

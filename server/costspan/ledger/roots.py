@@ -27,7 +27,7 @@ from costspan.wire import Head, each, heads, place, set_apart, unpack_heads
 ROOTS_READER = "root_spans"  # of the journal: what it has before it has not been let go
 # Above what a trace with a root may take to close (LedgerSettings.quiesce_max).
 _MOST_SECONDS = 75
-_OVERHEAD = 600  # bytes of a root that waits beside its body, measured with tracemalloc
+_OVERHEAD = 450  # bytes of a root that waits beside its body, measured with tracemalloc
 Key = tuple[int, int]
 """Of a root: seq of the frame in which it came, and its place in it."""
 

@@ -359,3 +359,9 @@ def test_a_trace_whose_root_waits_is_closed_later(totals: str, waits: tuple[floa
 def test_roots_that_would_wait_for_nobody_are_said() -> None:
     config = given("processors: {trace_totals: {emit: [root_span]}}")
     assert any("root_span changes nothing" in note.text for note in config.notes)
+
+
+def test_the_gateways_configuration_is_one() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "gateway.md").read_text()
+    totals = given(page.split("```")[1].removeprefix("yaml")).processors.trace_totals
+    assert (totals.late_window, totals.limits.traces, totals.limits.bytes) == (120, 10**5, 1 << 28)

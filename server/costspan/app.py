@@ -248,7 +248,10 @@ class Service:
         specs = [ReaderSpec(READER, takes, full, counted=False, releases=self._durable)]
         if self._durable:
             roots = frozenset({HELD_ROOTS})
-            specs.append(ReaderSpec(ROOTS_READER, roots, BACKPRESSURE, counted=False))
+            awaits = frozenset({ROOTS})
+            specs.append(
+                ReaderSpec(ROOTS_READER, roots, BACKPRESSURE, counted=False, awaits=awaits)
+            )
         return specs
 
     def _root_sender(self) -> tuple[Roots, RootSender] | None:

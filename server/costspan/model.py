@@ -330,6 +330,7 @@ class ReaderSpec(NamedTuple):
     when_full: str  # backpressure | drop_oldest
     counted: bool = True  # a destination, which owes the accounting identity; the ledger is none
     releases: bool = False  # what it committed comes again after a restart, unless it released it
+    awaits: frozenset[str] = frozenset()  # it commits behind these signals: it never refuses them
 
 
 class Backlog(NamedTuple):

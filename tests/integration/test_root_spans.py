@@ -19,6 +19,7 @@ from integration.lines import eventually, otlp, running
 from integration.otlp_client import export
 from integration.otlp_sink import OtlpSink, attributes
 from integration.prometheus import value
+from integration.running_store import RunningStore, count
 
 pytestmark = pytest.mark.slow
 ROOT = b"\x0a" * 8
@@ -89,6 +90,23 @@ def test_a_root_carries_the_totals_of_its_trace_and_nobody_else_waits(
     found = roots(sink)
     assert found["root 1"][TOTAL] == "0.007"
     assert found["root 2"] == {}
+
+
+def test_a_store_has_every_span_at_once_and_only_once(
+    sink: OtlpSink, tmp_path: Path, store: RunningStore, database: str
+) -> None:
+    """And the row of the call, which came beside the root, names it."""
+    exporters = {"otlp": otlp(sink.endpoint), "clickhouse": {"endpoint": store.dsn_of(database)}}
+    client = store.client(database)
+    with running(tmp_path, exporters, processors=waits(60), drain="10s") as line:
+        export(line.ports.grpc, request(chat(1, trace(1)), root(1)))
+        eventually(lambda: sum(one.sent for one in accounts(line.ports.metrics).values()) == 3)
+        assert not roots(sink)
+        assert count(client, "otel_traces") == 2
+        rows = client.query("SELECT Version, RootSpanId, TransactionSpanId FROM llm_calls")
+    assert roots(sink).keys() == {"root 1"}
+    assert count(client, "otel_traces") == 2
+    assert rows.result_rows == [(1, ROOT.hex(), ROOT.hex())]
 
 
 def test_a_stop_lets_every_root_go_with_what_is_known(sink: OtlpSink, tmp_path: Path) -> None:

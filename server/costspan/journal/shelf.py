@@ -72,6 +72,8 @@ class Shelf:
         for reader in self._readers:
             if reader.spec.when_full != BACKPRESSURE or not reader.queued.frames:
                 continue
+            if reader.spec.awaits & added.keys():
+                continue
             held = self.held_by(reader)
             takes_any = bool(reader.spec.takes & added.keys())
             if held + size > (self._max_size if takes_any else self._max_size + _OWN_ROOM):

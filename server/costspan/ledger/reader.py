@@ -81,6 +81,8 @@ class LedgerReader:
             self._thread.join(max(0.0, (deadline - self._clock.monotonic()) / 1e9))
             if self._thread.is_alive():
                 _log.warning("the trace ledger could not be drained in time")
+                if self._roots is not None:
+                    self._roots.give_up()
                 return
         self._drain(deadline)
 

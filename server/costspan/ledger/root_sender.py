@@ -80,7 +80,7 @@ class RootSender:
 
     def give_up(self) -> int:
         """At the end: lose what found no room, counted, unless the journal has it."""
-        lost = 0 if self._durable else sum(root.items for root in self._roots.leaving)
+        lost = 0 if self._durable else len(self._roots)
         if lost:
             self._telemetry.dropped.add(lost, "ledger", ROOTS, "shutdown")
         return lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from costspan.errors import Full
 from costspan.journal.disk import DiskJournal, DiskSettings
 from costspan.journal.reader import Held, Position, Reader
-from costspan.model import CALL_ROWS, LOGS, OWN, TRACES, ReaderSpec
+from costspan.model import CALL_ROWS, HELD_ROOTS, LOGS, OWN, ROOTS, TRACES, ReaderSpec
 from costspan.telemetry import Telemetry
 from costspan.testing import ManualClock, frame
 
@@ -199,3 +200,24 @@ def test_a_reader_that_lags_holds_little_and_gets_all(room: Room) -> None:
 
     assert len(journal._present["otlp"].hand) == 1
     assert [f.body[:2] for f in journal.read("otlp", ROUND, 0)] == [b"%02d" % n for n in range(6)]
+
+
+def test_what_a_reader_waits_for_finds_room_though_its_backlog_fills_the_journal(
+    room: Room,
+) -> None:
+    """Rows have used up what is beyond the limit, too."""
+    roots = ReaderSpec(
+        "roots", frozenset({HELD_ROOTS}), "backpressure", counted=False, awaits=frozenset({ROOTS})
+    )
+    journal = room.start(OTLP, roots)
+    for _ in range(3):
+        journal.append([frame(BODY, signal=HELD_ROOTS)])
+    large = frame(bytes(4 << 20), signal=CALL_ROWS)._replace(flags=OWN)
+    for _ in range(4):
+        with suppress(Full):
+            journal.append([large])
+    with pytest.raises(Full):
+        journal.append([large])
+    with pytest.raises(Full):
+        journal.append([frame(BODY, signal=HELD_ROOTS)])
+    journal.append([frame(bytes(4 << 20), signal=ROOTS)])

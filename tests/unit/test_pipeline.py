@@ -32,13 +32,15 @@ class BrokenPricer(Pricer):
 class Line:
     """A pipeline over a memory journal, and what came out of it."""
 
-    def __init__(self, pricer: Pricer | None = None, max_bytes: int = 1 << 30) -> None:
+    def __init__(
+        self, pricer: Pricer | None = None, max_bytes: int = 1 << 30, *, hold_roots: bool = False
+    ) -> None:
         self.telemetry = Telemetry()
         clock = ManualClock()
         journal = MemoryJournal([OTLP], max_bytes, self.telemetry, clock)
         meter = Meter.by(pricer or Pricer(load_book()))
         self.journal = journal
-        self.pipeline = Pipeline(journal, meter, self.telemetry, clock)
+        self.pipeline = Pipeline(journal, meter, self.telemetry, clock, hold_roots=hold_roots)
 
     def accept(self, body: bytes, signal: str = TRACES) -> list[Frame]:
         self.pipeline.accept(signal, body, (), "grpc")
@@ -272,3 +274,13 @@ def test_a_fault_in_counting_is_a_counter_and_every_span_keeps_its_cost(
 
     assert doubles(frame) == [("priced", "0.0035"), (None, None), ("priced", "0.0025")]
     assert line.telemetry.intake_errors.exact("doubles") == 1
+
+
+def test_roots_wait_in_frames_of_their_own_but_not_those_of_an_unreadable_request() -> None:
+    line = Line(hold_roots=True)
+    child = testing.span(span_id=b"\x02" * 8, parent_span_id=b"\x01" * 8)
+    (rest,) = line.accept(testing.request(testing.span(), child))
+    assert (rest.items, spans(rest.body)) == (1, [child])
+    broken = testing.request(testing.span(name="caf\u00e9")).replace("é".encode(), b"\xff\xff")
+    (whole,) = line.accept(broken)
+    assert (whole.flags, whole.body) == (SOLO, broken)

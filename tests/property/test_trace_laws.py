@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from costspan.finish.reading import StoredSpan, StoredTrace, in_own_words
@@ -29,6 +29,10 @@ TIGHT = (
     LedgerSettings(max_spans=2),
     LedgerSettings(root_grace=0.1, quiet=0.1, idle=0.5, late_window=0.1),
 )
+
+# One answer: of the span that bills it nobody knows the agent, but the one beside it does.
+_ANSWER = Told(1, 0, 10, 10, "call", (1, 0), 10**16, "m", "answer 0", "a")
+TOLD_IN_TWO_PLACES = [_ANSWER, _ANSWER._replace(id=2, start=20, end=20, agent="")]
 
 
 def row_of(rolled: Rollup) -> TraceTotals:
@@ -160,6 +164,7 @@ def test_parts_of_several_writers_add_up(told: list[Told], count: int, rng: rand
 
 
 @given(drawn_traces(), st.integers(1, 5), RANDOMS)
+@example(TOLD_IN_TWO_PLACES, 1, random.Random(0))  # noqa: S311  (as hypothesis draws it)
 def test_what_writers_could_not_know_the_finisher_does(
     told: list[Told], count: int, rng: random.Random
 ) -> None:

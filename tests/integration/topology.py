@@ -114,13 +114,12 @@ class Topology:
         return traffic.mine(sink.spans())
 
     def _idle(self) -> bool:
-        """Nothing waits in the Collector's queue or in costspan, whichever of them is first."""
-        accepted, sent = "receiver_accepted_items_total", "exporter_sent_items_total"
-        return (
-            self._queued() == 0
-            and self.costspan(sent) == self.costspan(accepted)
-            and self._queued() == 0
+        """No span waits in the Collector's queue or in costspan, whichever of them is first."""
+        accepted, sent = (
+            self.costspan(name, signal="traces")
+            for name in ("receiver_accepted_items_total", "exporter_sent_items_total")
         )
+        return self._queued() == 0 and sent == accepted and self._queued() == 0
 
     def _queued(self) -> float:
         """Bytes until their request is confirmed: what waits for a batch, what is on the wire."""

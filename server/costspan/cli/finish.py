@@ -43,7 +43,7 @@ def finish_command(
         with connection(Where(dsn, directory, config)) as store:
             since, silence = round(hours * _HOUR), round(quiet * 60)
             found = settle_all(store, since=since, quiet=silence, write=not dry_run, tell=tell)
-        print(f"costspan: {found} traces of several parts", file=sys.stderr)
+        print(f"costspan: {found} traces looked at", file=sys.stderr)
         if every is None:
             return
         threading.Event().wait(every * 60)

@@ -270,6 +270,9 @@ class Service:
         settings = LedgerSettings(
             root_grace=grace,
             quiet=quiet,
+            orphan_wait=totals.orphan_wait,
+            local_roots=totals.root_policy == "local",
+            checkpoint=totals.checkpoint,
             idle=totals.idle,
             max_age=totals.max_age,
             late_window=totals.late_window,

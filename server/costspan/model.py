@@ -246,7 +246,7 @@ class TraceTotals(msgspec.Struct, array_like=True):
     generation: int  # journal seq of the generation's first frame
     version: int  # strictly monotone per (trace, writer, generation)
     reason: str  # why it was written: root_quiet idle_no_root shutdown amend ...
-    grade: str  # verified | quiet | forced
+    grade: str  # verified | quiet | forced | open
     arrived_ns: (
         int  # arrival of the generation's first span: immutable, the sort and partition time
     )

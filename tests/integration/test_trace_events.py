@@ -75,7 +75,7 @@ def open_trace(line: Line, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]
 def test_totals_and_signals_arrive_as_events(
     sink: OtlpSink, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The signal while the trace is open; the total when it is closed, linked to the root."""
+    """The signal while the trace is open, with what it has cost; the total when it is closed."""
     processors = {
         "trace_totals": {
             "emit": ["metrics", "log_event"], "root_grace": "1s", "quiet": "1s",
@@ -87,21 +87,26 @@ def test_totals_and_signals_arrive_as_events(
         assert line.ready()
         export(line.ports.grpc, request(*(chat(n, 100 * n) for n in range(1, 5))))
         sink.wait(lambda: bool(events(sink, "window.financial.trace.signal")))
-        assert not events(sink, "window.financial.trace")
+        sink.wait(lambda: bool(events(sink, "window.financial.trace")))
         told = open_trace(line, capsys)
         assert (told["cost_usd"], told["llm_calls"]) == ("0.0029", 4)
         assert [one["name"] for one in told["spans"]] == ["chat gpt-4o"] * 4
         now = time.time_ns()
         export(line.ports.grpc, request(span(span_id=ROOT, start_ns=now, end_ns=now + SECOND)))
-        sink.wait(lambda: bool(events(sink, "window.financial.trace")))
+        sink.wait(lambda: len(events(sink, "window.financial.trace")) > 1)
         port = line.ports.metrics
         assert value(port, "costspan_trace_signals_total", signal="calls") == 1
     (signal,) = events(sink, "window.financial.trace.signal")
     said = {kv.key: any_value(kv.value) for kv in signal.attributes}
     assert said["window.financial.trace.signal"] == "calls"
-    (total,) = events(sink, "window.financial.trace")
-    assert total.span_id == ROOT
-    said = {kv.key: any_value(kv.value) for kv in total.attributes}
+    so_far, total = (
+        {kv.key: any_value(kv.value) for kv in event.attributes}
+        for event in events(sink, "window.financial.trace")
+    )
+    assert [event.span_id for event in events(sink, "window.financial.trace")] == [b"", ROOT]
+    states = [one["window.financial.trace.completion"] for one in (so_far, total)]
+    assert states == ["open", "verified"]
+    said = total
     assert said["window.financial.trace.llm_calls"] == 4
     # 1 000 prompt tokens at $2.50 and 40 others at $10 a million
     assert said["window.financial.trace.total_cost_exact"] == "0.0029"

@@ -58,6 +58,7 @@ LIMITS = [
     replace(QUICK, max_traces=1),
     replace(QUICK, max_traces=2),
     replace(QUICK, max_spans=3),
+    replace(QUICK, idle=30.0, checkpoint=0.1, local_roots=True),
     LedgerSettings(),
 ]
 WARM = replace(QUICK, late_window=1e9, max_age=1e9)

@@ -28,6 +28,7 @@ TIGHT = (
     LedgerSettings(max_traces=1),
     LedgerSettings(max_spans=2),
     LedgerSettings(root_grace=0.1, quiet=0.1, idle=0.5, late_window=0.1),
+    LedgerSettings(local_roots=True, checkpoint=0.5),
 )
 
 # One answer: of the span that bills it nobody knows the agent, but the one beside it does.
@@ -142,6 +143,31 @@ def test_neither_timing_nor_limits_change_a_total(
         writer.send(sent, rng.choice([0, 1, 7, 30, 400, 4000]))
         if rng.random() < 0.3:
             writer.send([Told(1)], trace=b"\x02" * 16)  # another trace, which may push it out
+    rows = writer.end()
+    expected = summed(Truth(told))
+    assert sums_of(rows) == expected
+    assert writer.net() == expected.cost
+
+
+def as_exported(told: Sequence[Told], rng: random.Random) -> list[Told]:
+    """In any order in which no span comes before one below it; circles last."""
+    left, sent = list(told), list[Told]()
+    while left:
+        above = {one.parent for one in left}
+        ended = [one for one in left if one.id not in above] or left
+        sent.append(rng.choice(ended))
+        left.remove(sent[-1])
+    return sent
+
+
+@given(drawn_traces(), st.sampled_from(TIGHT), RANDOMS)
+def test_limits_change_no_total_of_spans_that_are_sent_as_they_end(
+    told: list[Told], limits: LedgerSettings, rng: random.Random
+) -> None:
+    """Wrappers too: what was billed below them is known when its generation is gone."""
+    writer = Writer("w", limits)
+    for sent in cut(as_exported(told, rng), rng):
+        writer.send(sent, rng.choice([0, 1, 7, 30, 400, 4000]))
     rows = writer.end()
     expected = summed(Truth(told))
     assert sums_of(rows) == expected

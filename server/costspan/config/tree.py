@@ -190,8 +190,26 @@ class TraceTotals(Section, frozen=True, kw_only=True):
         Meta(extra={"form": forms.DURATION}),
         about("Wait after the last span, once the root was seen. `5s`, with `root_span` `10s`."),
     ] = None
+    root_policy: Annotated[
+        Literal["trace", "local"],
+        about(
+            "What ends a trace. `trace`: its root. `local`: also the span with which a process was"
+            " entered; for a costspan that sees the spans of one process only."
+        ),
+    ] = "trace"
+    orphan_wait: Annotated[
+        Seconds,
+        about("Wait after the last span while a parent is missing that is in the same process."),
+    ] = 30.0
     idle: Annotated[Seconds, about("Close a trace without a root after this silence.")] = 300.0
     max_age: Annotated[Seconds, about("Close any trace at this age.")] = 3600.0
+    checkpoint: Annotated[
+        Seconds,
+        about(
+            "Write what an open trace has come to at this interval, a large one less often; `0`"
+            " only when it is closed."
+        ),
+    ] = 60.0
     late_window: Annotated[
         Seconds, about("Keep a closed trace this long, so that late spans amend it.")
     ] = 15.0

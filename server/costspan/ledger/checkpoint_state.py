@@ -116,6 +116,8 @@ class _Trace(msgspec.Struct, array_like=True, gc=False):
     published: int
     partial: bool
     watched: _Watched | None = None
+    entry_seen: int | None = None  # this and the next as `first_seen`
+    checkpoint_at: int | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -194,7 +196,7 @@ def _batches(things: Iterable[_Thing]) -> Iterator[list[_Thing]]:
 
 
 def _pack_trace(trace: Trace, now: int) -> _Trace:
-    outcome, root_seen, amend_at = trace.outcome, trace.root_seen, trace.amend_at
+    outcome = trace.outcome
     return _Trace(
         trace.trace_id,
         trace.generation,
@@ -202,8 +204,8 @@ def _pack_trace(trace: Trace, now: int) -> _Trace:
         trace.last_seq,
         trace.first_seen - now,
         trace.last_seen - now,
-        None if root_seen is None else root_seen - now,
-        None if amend_at is None else amend_at - now,
+        _moved(trace.root_seen, -now),
+        _moved(trace.amend_at, -now),
         trace.amendments,
         trace.heads,
         [_pack_held(span_id, held) for span_id, held in trace.calls.items()],
@@ -218,6 +220,8 @@ def _pack_trace(trace: Trace, now: int) -> _Trace:
         trace.published,
         trace.partial,
         _pack_watched(trace.watched) if trace.watched else None,
+        _moved(trace.entry_seen, -now),
+        _moved(trace.checkpoint_at, -now),
     )
 
 
@@ -225,8 +229,10 @@ def _unpack_trace(state: _Trace, now: int) -> Trace:
     grave = _unpack_grave(state.grave) if state.grave else None
     trace = Trace(state.trace_id, state.generation, state.arrived_ns, now + state.first_seen, grave)
     trace.last_seq, trace.last_seen = state.last_seq, now + state.last_seen
-    trace.root_seen = None if state.root_seen is None else now + state.root_seen
-    trace.amend_at = None if state.amend_at is None else now + state.amend_at
+    trace.root_seen, trace.amend_at = _moved(state.root_seen, now), _moved(state.amend_at, now)
+    trace.entry_seen = _moved(state.entry_seen, now)
+    trace.checkpoint_at = _moved(state.checkpoint_at, now)
+    trace.unwritten = trace.checkpoint_at is not None
     trace.amendments, trace.heads = state.amendments, state.heads
     for held in state.calls:
         trace.hold(held.span_id, _unpack_held(held))
@@ -238,6 +244,10 @@ def _unpack_trace(state: _Trace, now: int) -> Trace:
     trace.published, trace.partial = state.published, state.partial
     trace.watched = _unpack_watched(state.watched) if state.watched else None
     return trace
+
+
+def _moved(at: int | None, by: int) -> int | None:
+    return None if at is None else at + by
 
 
 def _pack_watched(watched: Watched) -> _Watched:

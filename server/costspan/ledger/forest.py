@@ -18,7 +18,8 @@ _ID = len(ROOT)
 _NAMELESS = b"\xff" * _ID  # stands for a span without an id: ROOT is above all, and no span
 _ERROR = 2  # Status.code of opentelemetry-proto
 _ENTERED = frozenset({2, 5})  # Span.kind: SERVER, CONSUMER
-_REMOTE = 0x300  # Span.flags: it is known whether the parent is in another process, and it is
+# Span.flags: it is known whether the parent is in another process; and it is
+_KNOWN, _REMOTE = 0x100, 0x300
 _PEELINGS = 12  # deeper trees are walked
 
 
@@ -87,6 +88,16 @@ def plant(calls: Iterable[LlmCall], nodes: Iterable[Node]) -> Forest:
         dict(zip(ids, rows, strict=True)),
         frozenset(row[0] for row in copies if row[5] in _ENTERED or row[4] & _REMOTE == _REMOTE),
     )
+
+
+def is_entry(flags: int, kind: int) -> bool:
+    """Whether a process was entered with this span."""
+    return kind in _ENTERED or flags & _REMOTE == _REMOTE
+
+
+def is_local(flags: int) -> bool:
+    """Whether the parent is known to be in the process of the span."""
+    return flags & _REMOTE == _KNOWN
 
 
 def span_key(span_id: bytes) -> bytes:

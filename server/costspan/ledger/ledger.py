@@ -21,9 +21,11 @@ from costspan.ledger.rollup import Rollup
 from costspan.ledger.snapshot import Stamp, totals
 from costspan.ledger.timers import (
     AMEND,
+    CHECKPOINT,
     EVICT_COUNT,
     EVICT_MEMORY,
     INTERRUPTED,
+    LOCAL_ROOT_QUIET,
     ROOT_QUIET,
     SHUTDOWN,
     Calendar,
@@ -48,8 +50,9 @@ from costspan.wire import place
 __all__ = ["Closing", "LedgerSettings", "TraceLedger"]
 
 # Two versions of a row never tie: the last seq of the trace, then what was written after it.
-_RANK = {SHUTDOWN: 1, AMEND: 3}
+_RANK = {CHECKPOINT: 0, SHUTDOWN: 1, AMEND: 3}
 _RANK_CLOSE = 2
+_ENDED = frozenset({ROOT_QUIET, LOCAL_ROOT_QUIET, AMEND})  # what a trace ends with when all is well
 _GRAVE_SHARE = 4  # a quarter of the memory remembers closed traces
 _CANDIDATES = 32  # oldest open traces among which a victim is chosen
 
@@ -104,6 +107,7 @@ class TraceLedger:
         self._rules = Rules(settings)
         self._writer = writer
         self._meter = Meter(telemetry)
+        self._entries = settings.local_roots
         self._max_traces = settings.max_traces
         self._max_spans = settings.max_spans
         graves = settings.max_bytes // _GRAVE_SHARE
@@ -135,7 +139,7 @@ class TraceLedger:
         touched: dict[bytes, Trace] = {}
         for trace_id, records in groups.items():
             trace = touched[trace_id] = self._visit(trace_id, frame, now)
-            spans = trace.add_heads(records, frame.seq, now)
+            spans = trace.add_heads(records, frame.seq, now, entries=self._entries)
             self._note_late(trace, spans, now)
         for call in calls:
             owner = touched.get(call.trace_id[:16].ljust(16, b"\0"))
@@ -143,6 +147,8 @@ class TraceLedger:
                 self._take(owner, call, frame.received_ns)
         for trace in touched.values():
             self._account(trace)
+            if trace.unwritten and trace.checkpoint_at is None and self._rows:
+                trace.checkpoint_at = self._rules.checkpoint_at(trace, now)
             self._calendar.arm(trace, self._rules.due(trace).at)
             if trace.spans > self._max_spans:
                 self._evict(trace, EVICT_MEMORY)
@@ -150,11 +156,13 @@ class TraceLedger:
         self._meter.flush()
 
     def expire(self, now: int) -> list[Closing]:
-        """Close, amend and forget what is due. Return what goes out, in that order."""
+        """Write, close, amend and forget what is due. Return what goes out, in that order."""
         while (trace := self._calendar.pop(now)) is not None:
             due = self._rules.due(trace)
-            if due.at > now:
-                self._calendar.arm(trace, due.at)
+            if due.at > now or self._waits_for_parents(trace, due.reason):
+                self._calendar.arm(trace, self._rules.due(trace).at)
+            elif due.reason == CHECKPOINT:
+                self._checkpoint(trace)
             elif due.reason:
                 self._close(trace, due.reason)
             else:
@@ -172,7 +180,7 @@ class TraceLedger:
         closings = self.expire(now)
         for trace in self._open.values():
             if trace.usage:
-                self._emit(trace, trace.rollup(), SHUTDOWN, "forced")
+                self._emit(trace, trace.rollup(), SHUTDOWN)
         for trace in self._closed.values():
             self._amend(trace)
         return closings + self._hand_over()
@@ -279,6 +287,7 @@ class TraceLedger:
         if held is None or (held.witness and call.role != WITNESS):
             held = Held.of(call)  # a state of the span without usage is no copy of it
             trace.hold(span_id, held)
+            trace.unwritten = not trace.closed
             self._doubt_row(trace, span_id, held)
             if call.role != WITNESS:
                 self._meter.arrive(call)
@@ -302,12 +311,36 @@ class TraceLedger:
 
         if trace.watched is None:
             trace.watched = Watched()
-        self._signals += watch(trace.watched, call, limits, confirm, arrived)
+        signals = list(watch(trace.watched, call, limits, confirm, arrived))
+        if signals:
+            self._signals += signals
+            trace.checkpoint_at = 0  # whoever is told wants to see the trace
 
     def _doubt_row(self, trace: Trace, span_id: bytes, held: Held) -> None:
         """What an earlier process said last of a call is not known here: it is said again."""
         if self._past.corrected(trace.trace_id, span_id):
             held.shown = None
+
+    @staticmethod
+    def _waits_for_parents(trace: Trace, reason: str) -> bool:
+        """Whether a trace that could be closed lacks a parent: asked once after every span."""
+        asked = reason in _ENDED and trace.usage and trace.lacking is None
+        return asked and trace.look_for_parents()
+
+    def _checkpoint(self, trace: Trace) -> None:
+        """A row of an open trace, for whoever watches it. The rows of its calls wait for its end.
+
+        Nothing else of the trace changes, so its close writes what it would have written.
+        """
+        trace.checkpoint_at, trace.unwritten = None, False
+        version = trace.last_seq * RANKS + _RANK[CHECKPOINT]
+        if self._wants_row(trace, version):
+            rolled = trace.rollup()
+            if rolled.counts:
+                row = self._row(trace, rolled, "open")
+                row.version, row.reason = version, CHECKPOINT
+                self._closings.append(Closing(row, []))
+        self._calendar.arm(trace, self._rules.due(trace).at)
 
     def _close(self, trace: Trace, reason: str) -> None:
         """Open -> closed, or gone without a word if none of its spans carries usage."""
@@ -322,7 +355,7 @@ class TraceLedger:
         rolled = trace.rollup()
         if self._observe is not None:
             self._observe(trace.trace_id, rolled)
-        self._emit(trace, rolled, reason, self._grade(rolled, reason))
+        self._emit(trace, rolled, reason)
         self._calendar.arm(trace, self._rules.due(trace).at)
 
     def _revisit(self, trace: Trace, now: int) -> None:
@@ -337,8 +370,7 @@ class TraceLedger:
         if trace.amend_at is not None:
             trace.amend_at = None
             trace.amendments += 1
-            rolled = trace.rollup()
-            self._emit(trace, rolled, AMEND, self._grade(rolled, ROOT_QUIET))
+            self._emit(trace, trace.rollup(), AMEND)
 
     def _forget(self, trace: Trace) -> None:
         """Closed -> a grave. What it came to is final now."""
@@ -355,21 +387,22 @@ class TraceLedger:
         self._bytes -= trace.size
         trace.release()
 
-    def _emit(self, trace: Trace, rolled: Rollup, reason: str, grade: str) -> None:
+    def _emit(self, trace: Trace, rolled: Rollup, reason: str) -> None:
         """Bring the counters up to the roll-up, and hand out a row if it says anything new.
 
         A trace that another costspan metered whole has its row from there.
         """
+        grade = self._grade(trace, rolled, reason)
         if rolled.counts and trace.outcome is None and not trace.partial:
             self._meter.close(rolled.service, reason, grade)
         trace.conclude(rolled)
+        trace.checkpoint_at, trace.unwritten = None, False
         version = trace.last_seq * RANKS + _RANK.get(reason, _RANK_CLOSE)
         corrections = self._correct(trace, rolled, version)
-        wanted = self._rows and not trace.partial and version > trace.published
+        wanted = self._wants_row(trace, version)
         row: TraceTotals | None = None
         if rolled.counts and (wanted or self._ended is not None):
-            key = (trace.trace_id, self._writer, trace.generation)
-            row = totals(rolled, Stamp(*key, 0, "", grade, trace.arrived_ns))
+            row = self._row(trace, rolled, grade)
         if self._ended is not None:
             self._ended(trace.trace_id, row if self._is_whole(trace) else None)
         if row is None or not wanted:
@@ -379,6 +412,14 @@ class TraceLedger:
             trace.digest = digest
             row.version, row.reason = version, reason
             self._closings.append(Closing(row, corrections))
+
+    def _wants_row(self, trace: Trace, version: int) -> bool:
+        return self._rows and not trace.partial and version > trace.published
+
+    def _row(self, trace: Trace, rolled: Rollup, grade: str) -> TraceTotals:
+        """Without version and reason: what it says does not depend on them."""
+        key = (trace.trace_id, self._writer, trace.generation)
+        return totals(rolled, Stamp(*key, 0, "", grade, trace.arrived_ns))
 
     @staticmethod
     def _is_whole(trace: Trace) -> bool:
@@ -451,9 +492,10 @@ class TraceLedger:
             ledger_bytes: {(): self._bytes + self._graves.bytes},
         }
 
-    def _grade(self, rolled: Rollup, reason: str) -> str:
+    def _grade(self, trace: Trace, rolled: Rollup, reason: str) -> str:
         """How sure it is that nothing is missing: a label, no promise."""
-        doubtful = rolled.start_ns < self._doubtful_before
-        if reason != ROOT_QUIET or not rolled.rooted or doubtful:
+        if reason not in _ENDED or rolled.start_ns < self._doubtful_before:
             return "forced"
-        return "verified" if rolled.whole else "quiet"
+        if rolled.rooted:
+            return "verified" if rolled.whole else "quiet"
+        return "quiet" if trace.entry_seen is not None else "forced"

@@ -14,7 +14,9 @@ from typing import NamedTuple
 from costspan.ledger.trace import Trace
 
 _SECOND = 1_000_000_000
+_SPANS_PER_CHECKPOINT = 1000
 ROOT_QUIET, ROOT_QUIESCE_MAX = "root_quiet", "root_quiesce_max"
+LOCAL_ROOT_QUIET, CHECKPOINT = "local_root_quiet", "checkpoint"
 LATE_FRAGMENT, IDLE_NO_ROOT, MAX_AGE = "late_fragment", "idle_no_root", "max_age"
 EVICT_MEMORY, EVICT_COUNT, SHUTDOWN, AMEND = "evict_memory", "evict_count", "shutdown", "amend"
 INTERRUPTED = "interrupted"  # after a restart: frames between it and the next are lost
@@ -27,10 +29,15 @@ class LedgerSettings:
     root_grace: float = 6.0
     quiet: float = 5.0
     quiesce_max: float = 60.0  # after the root, however busy the trace still is
+    # after the last span, while a parent is missing that this process's own exporter has to bring
+    orphan_wait: float = 30.0
     idle: float = 300.0  # without a root: spans arrive when they end, and agents think long
     max_age: float = 3600.0
     late_window: float = 15.0  # after the last span
     amend_debounce: float = 5.0  # doubles with every amendment
+    # between two rows of a trace that is still open, longer for a large one; 0 = none
+    checkpoint: float = 60.0
+    local_roots: bool = False  # an entry span ends what one process sees of a trace, as a root does
     max_traces: int = 20_000
     max_bytes: int = 16 * 1024 * 1024
     max_spans: int = 50_000  # of one trace, which is closed and goes on as a new generation
@@ -54,13 +61,18 @@ class Rules:
         self._max_age = _ns(settings.max_age)
         self._late = _ns(settings.late_window)
         self._debounce = _ns(settings.amend_debounce)
+        self._orphan_wait = max(self._quiet, _ns(settings.orphan_wait))
+        self._checkpoint = _ns(settings.checkpoint)
 
     def due(self, trace: Trace) -> Due:
         """What the timers say of a trace, as far as its spans are known."""
         if trace.closed:
             gone = self.gone_at(trace)
             return Due(gone if trace.amend_at is None else min(gone, trace.amend_at), "")
-        return min(self._finish(trace), Due(trace.first_seen + self._max_age, MAX_AGE))
+        ends = min(self._finish(trace), Due(trace.first_seen + self._max_age, MAX_AGE))
+        if trace.checkpoint_at is not None and trace.checkpoint_at < ends.at:
+            return Due(trace.checkpoint_at, CHECKPOINT)
+        return ends
 
     def gone_at(self, trace: Trace) -> int:
         """When a closed trace is forgotten; re-sends cannot keep it for ever."""
@@ -70,14 +82,32 @@ class Rules:
         """When a closed trace that got a span is written again."""
         return now + (self._debounce << min(trace.amendments, 6))
 
+    def checkpoint_at(self, trace: Trace, now: int) -> int | None:
+        """When an open trace that got a record is written.
+
+        A row takes a roll-up of the whole trace, so that of a large one is written less often: what
+        a trace costs in rows does not grow with its size.
+        """
+        if not self._checkpoint:
+            return None
+        return now + self._checkpoint * (1 + trace.spans // _SPANS_PER_CHECKPOINT)
+
     def _finish(self, trace: Trace) -> Due:
-        root, reason = trace.root_seen, ROOT_QUIET
-        if root is None and trace.grave is not None and trace.grave.rooted:
-            root, reason = trace.first_seen, LATE_FRAGMENT  # its root was in a generation before
+        root, reason = self._root(trace)
         if root is None:
             return Due(trace.last_seen + self._idle, IDLE_NO_ROOT)
-        quiet = Due(max(root + self._grace, trace.last_seen + self._quiet), reason)
-        return min(quiet, Due(root + self._quiesce_max, ROOT_QUIESCE_MAX), key=lambda due: due.at)
+        quiet = self._orphan_wait if trace.lacking else self._quiet
+        done = Due(max(root + self._grace, trace.last_seen + quiet), reason)
+        return min(done, Due(root + self._quiesce_max, ROOT_QUIESCE_MAX), key=lambda due: due.at)
+
+    @staticmethod
+    def _root(trace: Trace) -> tuple[int | None, str]:
+        """When what ends the trace came, and what it was."""
+        if trace.root_seen is not None:
+            return trace.root_seen, ROOT_QUIET
+        if trace.grave is not None and trace.grave.rooted:
+            return trace.first_seen, LATE_FRAGMENT  # its root was in a generation before
+        return trace.entry_seen, LOCAL_ROOT_QUIET
 
 
 class Calendar:

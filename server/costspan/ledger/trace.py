@@ -13,7 +13,7 @@ import msgspec
 
 from costspan.ledger.alarms import Watched
 from costspan.ledger.billing import Known
-from costspan.ledger.forest import richer
+from costspan.ledger.forest import ROOT, is_entry, is_local, richer
 from costspan.ledger.meter import Outcome, counts_on_arrival
 from costspan.ledger.rollup import Decision, Rollup, rollup
 from costspan.model import PROVISIONAL, WITNESS, LlmCall
@@ -22,6 +22,8 @@ from costspan.wire import HEAD, HEAD_SIZE
 # wire.HEAD without the trace id, which the key says, and without the spare bytes
 _SPLIT = struct.Struct("<16s38s26x")
 _PARENTS = struct.Struct("<8xQ22x")  # for the root check, nothing else is read
+_ENTRIES = struct.Struct("<32xIBx")
+_LINKS = struct.Struct("<8s8s16xI2x")
 _NODE = struct.Struct("<8s8sQQIBB")
 # bytes of the Python objects around the payload, measured with tracemalloc
 _TRACE_BYTES, _CALL_BYTES, _GRAVE_BYTES, _ID_BYTES = 1000, 250, 850, 110
@@ -126,13 +128,16 @@ class Trace:
         "armed",
         "arrived_ns",
         "calls",
+        "checkpoint_at",
         "closed",
         "digest",
+        "entry_seen",
         "first_seen",
         "generation",
         "grave",
         "heads",
         "known",
+        "lacking",
         "last_seen",
         "last_seq",
         "outcome",
@@ -143,6 +148,7 @@ class Trace:
         "rooted",
         "size",
         "trace_id",
+        "unwritten",
         "usage",
         "watched",
     )
@@ -154,6 +160,8 @@ class Trace:
         self.grave = grave  # of its earlier generations
         self.first_seen = self.last_seen = now
         self.root_seen: int | None = None
+        self.entry_seen: int | None = None  # the last entry span, if these end a trace
+        self.lacking: bool | None = None  # a parent is missing; None: nobody has looked
         self.last_seq = generation
         self.heads = bytearray()
         self.calls: dict[bytes, Held] = {}
@@ -170,16 +178,28 @@ class Trace:
         self.partial = False
         self.amend_at: int | None = None  # late spans wait to be emitted
         self.amendments = 0
+        self.unwritten = False  # records have come since its last row
+        self.checkpoint_at: int | None = None  # while it is open
         self.armed: int | None = None  # when the timer that counts will go off
         self.watched: Watched | None = None  # None: nobody asked
 
-    def add_heads(self, heads: bytes, seq: int, now: int) -> int:
-        """Take grouped heads. Return how many spans they are."""
+    def add_heads(self, heads: bytes, seq: int, now: int, *, entries: bool = False) -> int:
+        """Take grouped heads. Return how many spans they are. `entries`: look for entry spans."""
         self.last_seq, self.last_seen = seq, now
         self.heads += heads
+        self.lacking = None
         if self.root_seen is None and any(parent == 0 for (parent,) in _PARENTS.iter_unpack(heads)):
             self.root_seen = now
+        if entries and any(is_entry(*one) for one in _ENTRIES.iter_unpack(heads)):
+            self.entry_seen = now
         return len(heads) // _NODE.size
+
+    def look_for_parents(self) -> bool:
+        """Whether a parent is missing that is known to be in the process of its child."""
+        links = list(_LINKS.iter_unpack(self.heads))
+        here = {span_id for span_id, _, _ in links} | {ROOT}
+        self.lacking = any(is_local(flags) and parent not in here for _, parent, flags in links)
+        return self.lacking
 
     def hold(self, span_id: bytes, held: Held) -> None:
         """A span's record, in place of the one that there was."""
@@ -219,7 +239,7 @@ class Trace:
             total = rolled.total
             seconds = (rolled.end_ns - rolled.start_ns) / 1e9
             self.outcome = Outcome(rolled.service, total.cost, total.calls, seconds)
-        self.known, self.rooted = rolled.left, rolled.rooted
+        self.known, self.rooted = rolled.left, rolled.rooted or self.entry_seen is not None
 
     def release(self) -> None:
         """Give the payload back: an entry of the calendar may name the trace for a while."""

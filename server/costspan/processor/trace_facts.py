@@ -51,7 +51,7 @@ TRACE_ATTRIBUTES = (
         COMPLETION,
         "string",
         "verified (every parent is here and nothing outlives the root), quiet (the root, and"
-        " silence since), forced (closed for another reason).",
+        " silence since), forced (closed for another reason), open (more will come).",
     ),
 )
 EVENT_ATTRIBUTES = (

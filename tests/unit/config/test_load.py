@@ -60,6 +60,7 @@ def test_every_key_of_the_file_arrives() -> None:
     assert (
         totals.root_grace, totals.quiet, totals.idle, totals.max_age, totals.late_window,
     ) == (1.0, 0.2, 60.0, 5400.0, 0.0)  # fmt: skip
+    assert (totals.root_policy, totals.orphan_wait, totals.checkpoint) == ("local", 2.0, 3.0)
     assert (
         totals.limits.traces, totals.limits.bytes, totals.limits.spans_per_trace,
     ) == (10, 1 << 20, 5)  # fmt: skip

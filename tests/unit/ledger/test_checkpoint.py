@@ -23,7 +23,8 @@ from records import totals
 
 SECOND = 10**9
 IDENTITY, OTHER = "a" * 32, "b" * 32
-DERIVED = {"usage", "payload", "size", "armed"}  # they follow from the rest
+# They follow from the rest; whether a parent is missing is looked up again.
+DERIVED = {"usage", "payload", "size", "armed", "unwritten", "lacking"}
 
 
 def checkpoints(directory: Path, identity: str = IDENTITY) -> Checkpoints:
@@ -155,12 +156,15 @@ def test_the_state_comes_back_as_it_was_with_its_times_moved() -> None:
 
 
 GRAVE = Grave(frozenset({b"s" * 8}), Known(frozenset({"r"}), {b"m" * 8: (3, 4)}), rooted=True)
-TIMES = ("first_seen", "last_seen", "root_seen", "amend_at")
+TIMES = ("first_seen", "last_seen", "root_seen", "amend_at", "entry_seen", "checkpoint_at")
+
+
+UNTOLD = {"size", "armed", "lacking"}
 
 
 def told(trace: Trace, moved: int) -> dict[str, object]:
     """All that a trace holds, its times as if they had not been moved by so many seconds."""
-    said = {name: getattr(trace, name) for name in set(Trace.__slots__) - {"size", "armed"}}
+    said = {name: getattr(trace, name) for name in set(Trace.__slots__) - UNTOLD}
     for name in TIMES:
         said[name] = None if said[name] is None else said[name] - moved * SECOND
     said["calls"] = {

@@ -69,7 +69,7 @@ def test_a_trace_is_closed_at_its_deadline(
     arrivals: list[tuple[float, bool]], closed: float, reason: str
 ) -> None:
     """Root + 6 s, last span + 5 s, at most root + 60 s; else idle or too old."""
-    bench = Bench()
+    bench = Bench(LedgerSettings(checkpoint=0))
     for number, (now, root) in enumerate(arrivals, 2):
         assert bench.expire(now) == []
         bench.add(now, span(number, 0 if root else 1, call=record()))

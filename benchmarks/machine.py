@@ -39,7 +39,7 @@ def machine() -> dict[str, str]:
 
 def commit() -> str:
     """The short hash, with a `+` if what is measured is not what was committed."""
-    changed = _git("status", "--porcelain", "--", "server", "pricing")
+    changed = _git("status", "--porcelain", "--", ":/server", ":/pricing")
     return _git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
 
 

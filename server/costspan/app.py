@@ -17,6 +17,7 @@ import signal
 import socket
 import threading
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from costspan import __version__
@@ -41,7 +42,16 @@ from costspan.ledger.outbox import Events
 from costspan.ledger.reader import READER, LedgerReader
 from costspan.ledger.root_sender import RootSender
 from costspan.ledger.roots import ROOTS_READER, Roots
-from costspan.model import HELD_ROOTS, ROOTS, TRACE_TOTALS, TRACES, Journal, ReaderSpec, TraceTotals
+from costspan.model import (
+    HELD_ROOTS,
+    LOGS,
+    ROOTS,
+    TRACE_TOTALS,
+    TRACES,
+    Journal,
+    ReaderSpec,
+    TraceTotals,
+)
 from costspan.pipeline import Meter, Pipeline
 from costspan.prices.files import Prices
 from costspan.prices.source import PriceSource, State
@@ -286,7 +296,7 @@ class Service:
         identity = self.journal.identity[:16]
         writer = identity if self._durable else f"{socket.gethostname()}/{identity[:8]}"
         taken = any(TRACE_TOTALS in each.takes for each in self._destinations.values())
-        events = _events() if "log_event" in totals.emit else None
+        events = _events(self._hurry_logs) if "log_event" in totals.emit else None
         # what was told is told by rows in the journal, also if no table takes them
         rows = (taken and "clickhouse" in totals.emit) or events is not None
         ledger = TraceLedger(
@@ -302,6 +312,12 @@ class Service:
             *(self.journal, ledger, self._clock, self.telemetry, self._checkpoints(), events),
             roots=held[1] if held else None,
         )
+
+    def _hurry_logs(self) -> None:
+        """What is told of an open trace is for stopping it: no log waits for a fuller batch."""
+        for runner in self._runners:
+            if LOGS in self._destinations[runner.name].takes:
+                runner.hurry()
 
     def _checkpoints(self) -> Checkpoints | None:
         directory = self._config.journal.directory
@@ -397,13 +413,13 @@ def _journal_component(journal: Journal) -> Component:
     return Component(not trouble, trouble)
 
 
-def _events() -> Events:
+def _events(hurry: Callable[[], None]) -> Events:
     from costspan.processor.trace_facts import (  # noqa: PLC0415  log messages, only if sent
         signal_events,
         trace_events,
     )
 
-    return Events(trace_events, signal_events)
+    return Events(trace_events, signal_events, hurry)
 
 
 def _with_totals(request: bytes, total: TraceTotals) -> bytes:

@@ -17,7 +17,7 @@ from costspan.cli.commands import main
 from costspan.demo.line import Line
 from costspan.testing import request, span
 from costspan.wire.values import any_value
-from integration.lines import otlp, running
+from integration.lines import eventually, otlp, running
 from integration.otlp_client import export
 from integration.otlp_sink import OtlpSink
 from integration.prometheus import value
@@ -75,26 +75,26 @@ def open_trace(line: Line, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]
 def test_totals_and_signals_arrive_as_events(
     sink: OtlpSink, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The signal while the trace is open, with what it has cost; the total when it is closed."""
+    """The signal while the trace is open, at once; what it has cost by then, and then its total."""
     processors = {
         "trace_totals": {
             "emit": ["metrics", "log_event"], "root_grace": "1s", "quiet": "1s",
             "signals": {"llm_calls": 2},
         }
     }  # fmt: skip
-    exporters = {"otlp": otlp(sink.endpoint)}
+    patient = {"batch": {"flush_timeout": "1h"}}
+    exporters = {"otlp": {**otlp(sink.endpoint), "sending_queue": patient}}
     with running(tmp_path, exporters, processors=processors) as line:
         assert line.ready()
         export(line.ports.grpc, request(*(chat(n, 100 * n) for n in range(1, 5))))
         sink.wait(lambda: bool(events(sink, "window.financial.trace.signal")))
-        sink.wait(lambda: bool(events(sink, "window.financial.trace")))
         told = open_trace(line, capsys)
         assert (told["cost_usd"], told["llm_calls"]) == ("0.0029", 4)
         assert [one["name"] for one in told["spans"]] == ["chat gpt-4o"] * 4
         now = time.time_ns()
         export(line.ports.grpc, request(span(span_id=ROOT, start_ns=now, end_ns=now + SECOND)))
-        sink.wait(lambda: len(events(sink, "window.financial.trace")) > 1)
         port = line.ports.metrics
+        eventually(lambda: value(port, "costspan_traces_total"))
         assert value(port, "costspan_trace_signals_total", signal="calls") == 1
     (signal,) = events(sink, "window.financial.trace.signal")
     said = {kv.key: any_value(kv.value) for kv in signal.attributes}

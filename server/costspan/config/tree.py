@@ -348,7 +348,10 @@ class Retry(Section, frozen=True, kw_only=True):
 class Batch(Section, frozen=True, kw_only=True):
     """How requests are joined on their way out."""
 
-    flush_timeout: Annotated[Seconds, about("Wait this long for a fuller batch.")] = 0.2
+    flush_timeout: Annotated[
+        Seconds,
+        about("Wait this long for a fuller batch; signals of open traces do not wait."),
+    ] = 0.2
     # receivers commonly cap a gRPC message at 4 MiB and drop what is larger
     max_size: Annotated[Size, Meta(ge=65_536), about("Largest batch in bytes.")] = 4 * MIB
 

@@ -68,6 +68,7 @@ class Runner:
         self._linger = linger
         self._durable = durable
         self._drain = Drain(clock)
+        self._hurried = threading.Event()  # ends a wait for more
         self._contact = Contact(self.name, telemetry, clock)
         self._delivery = Delivery(
             *(destination, self._contact, self._drain, clock),
@@ -86,6 +87,10 @@ class Runner:
     def start(self) -> None:
         self._thread.start()
 
+    def hurry(self) -> None:
+        """What is in the journal leaves without waiting for more. From any thread."""
+        self._hurried.set()
+
     def drain(self, deadline: int) -> None:
         """Deliver what is in the journal until `deadline` (of `clock.monotonic()`), then end.
 
@@ -93,6 +98,7 @@ class Runner:
         when nothing is appended any more: an empty journal ends the thread.
         """
         self._drain.begin(deadline)
+        self.hurry()
 
     def wait(self, seconds: float) -> None:
         """Wait for the end of the thread, but not for ever."""
@@ -177,7 +183,8 @@ class Runner:
             return frames
         if self._journal.backlog(self.name).frames > len(frames):
             return frames  # more is there already than one round takes
-        self._drain.idle(self._linger)
+        self._hurried.wait(self._linger)
+        self._hurried.clear()
         # reading does not move the cursor: the same frames come again, and what arrived since
         return self._journal.read(self.name, self._max_bytes, 0.0)
 

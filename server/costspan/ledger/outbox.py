@@ -36,6 +36,7 @@ class Events(NamedTuple):
 
     totals: Callable[[Sequence[TraceTotals], int], bytes]
     signals: Callable[[Sequence[Signal], int], bytes]
+    hurry: Callable[[], None]  # signals are in the journal, and shall not wait for company
 
 
 class Appends(Protocol):
@@ -127,6 +128,7 @@ class Outbox:
             body = self._events.signals(signals, now)
             self._journal.append([_own(LOGS, body, len(signals), now)])
             self._signals.clear()
+            self._events.hurry()
 
     def _shorten(self, rows: OrderedDict[_Key, _Row], signal: str) -> None:
         excess = len(rows) - self._max

@@ -127,6 +127,18 @@ def test_what_arrives_while_it_lingers_joins_the_batch() -> None:
     assert line.destination.attempts == [[b"a", b"b"]]
 
 
+def test_what_is_in_a_hurry_takes_along_what_waits_for_company() -> None:
+    line = Line(linger=30)
+    line.append(*frames(b"a"))
+    line.runner.start()
+    line.append(*frames(b"b", signal=LOGS))
+    line.runner.hurry()
+
+    assert line.destination.attempted.wait(10)
+    line.drain()
+    assert line.destination.attempts == [[b"a"], [b"b"]]
+
+
 def test_who_is_behind_by_more_than_a_batch_does_not_linger() -> None:
     """Frames seldom fill a batch to the byte: waiting for more would cap what a line can carry."""
     line = Line(linger=30, max_batch_bytes=3)

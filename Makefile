@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint typecheck imports test test-all collector manifests image-try docs docs-check image-lint bench bench-collector crash-rounds bench-journal bench-quotes prices lock ci clean
+.PHONY: help install format lint typecheck imports test test-all collector manifests image-try docs docs-check image-lint bench bench-collector crash-rounds bench-journal bench-quotes bench-signals prices lock ci clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ bench-journal: install ## Measure the journal on this disk (2 minutes)
 
 bench-quotes: install ## Measure a quote beside genai-prices (and LiteLLM, if LITELLM_PYTHON names a Python that has it)
 	$(BIN)/python benchmarks/quotes.py $(if $(LITELLM_PYTHON),--litellm-python $(LITELLM_PYTHON))
+
+bench-signals: install ## Measure how soon a signal of an open trace is told (6 minutes)
+	$(BIN)/python benchmarks/signals.py
 
 lock: install ## Renew uv.lock
 	$(BIN)/pip install -q uv

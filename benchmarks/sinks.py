@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,11 +15,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import grpc
 import inserts
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from costspan import wire
 
 _SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
+_LOGS_SERVICE = "opentelemetry.proto.collector.logs.v1.LogsService"
 _UNLIMITED: list[tuple[str, int]] = [("grpc.max_receive_message_length", -1)]
+_Export = Callable[[bytes, grpc.ServicerContext], bytes]
 
 
 class Counts(NamedTuple):
@@ -29,10 +33,24 @@ class Counts(NamedTuple):
     bytes: int = 0
 
 
+Arrivals = dict[tuple[bytes, str], float]
+"""When the first log event of a trace and a name came: trace id, name -> `time.monotonic()`."""
+
+
 class _Tally:
     def __init__(self) -> None:
         self._lock = Lock()
         self._counts = Counts()
+        self._arrivals: Arrivals = {}
+
+    def note(self, trace_id: bytes, name: str, at: float) -> None:
+        with self._lock:
+            self._arrivals.setdefault((trace_id, name), at)
+
+    def take_arrivals(self) -> Arrivals:
+        with self._lock:
+            arrivals, self._arrivals = self._arrivals, {}
+            return arrivals
 
     def add(self, items: int, size: int) -> None:
         with self._lock:
@@ -68,12 +86,18 @@ class Sink:
         counts: Counts = self._control.recv()
         return counts
 
+    def take_arrivals(self) -> Arrivals:
+        """The log events since the last call. All processes of a machine share that clock."""
+        self._control.send("arrivals")
+        arrivals: Arrivals = self._control.recv()
+        return arrivals
+
 
 def _main(control: Connection, serve: Callable[[_Tally, int], int], upstream: int) -> None:
     tally = _Tally()
     control.send(serve(tally, upstream))
-    while control.recv() is not None:
-        control.send(tally.read())
+    while (asked := control.recv()) is not None:
+        control.send(tally.take_arrivals() if asked == "arrivals" else tally.read())
 
 
 _servers: list[grpc.Server] = []  # a server that nobody holds is stopped
@@ -81,15 +105,37 @@ _servers: list[grpc.Server] = []  # a server that nobody holds is stopped
 
 def serve_otlp(tally: _Tally, _upstream: int) -> int:
     """Take every trace request, count its spans, answer success. Returns the port."""
+    return _served({_SERVICE: _counted(tally)})
 
+
+def serve_events(tally: _Tally, _upstream: int) -> int:
+    """As `serve_otlp`, and take log events, noting when each came. Returns the port."""
+
+    def logs(body: bytes, _context: grpc.ServicerContext) -> bytes:
+        at = time.monotonic()
+        for resource in ExportLogsServiceRequest.FromString(body).resource_logs:
+            for scope in resource.scope_logs:
+                for record in scope.log_records:
+                    tally.note(record.trace_id, record.event_name, at)
+        return b""
+
+    return _served({_SERVICE: _counted(tally), _LOGS_SERVICE: logs})
+
+
+def _counted(tally: _Tally) -> _Export:
     def export(body: bytes, _context: grpc.ServicerContext) -> bytes:
         tally.add(wire.count(body), len(body))
         return b""
 
+    return export
+
+
+def _served(services: Mapping[str, _Export]) -> int:
     server = grpc.server(ThreadPoolExecutor(8), options=_UNLIMITED)
-    method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(export)
-    handler = grpc.method_handlers_generic_handler(_SERVICE, {"Export": method})
-    server.add_generic_rpc_handlers((handler,))
+    for name, export in services.items():
+        method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(export)
+        handler = grpc.method_handlers_generic_handler(name, {"Export": method})
+        server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     _servers.append(server)

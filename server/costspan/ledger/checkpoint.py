@@ -20,7 +20,7 @@ from typing import BinaryIO, NamedTuple, TypeVar
 from costspan.errors import UnsupportedFormat
 from costspan.telemetry import Telemetry
 
-FORMAT = 1
+FORMAT = 2  # 1 has its graves as objects, and is read
 _MAGIC = b"costspan ledger\0"
 _HEAD = struct.Struct("<16sH32s")  # magic, format, identity
 _CRC = struct.Struct("<I")

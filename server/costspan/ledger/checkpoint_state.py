@@ -19,6 +19,7 @@ import msgspec
 
 from costspan.ledger.alarms import Watched
 from costspan.ledger.billing import Known, Tokens
+from costspan.ledger.graveyard import pack as bury
 from costspan.ledger.ledger import LedgerState
 from costspan.ledger.meter import Outcome
 from costspan.ledger.trace import Grave, Held, Trace
@@ -37,9 +38,10 @@ class _Kind(IntEnum):
 
     HEADER = 0
     TRACES = 1
-    GRAVES = 2
+    GRAVES = 2  # of format 1: as objects
     TOTALS = 3
     CALLS = 4
+    PACKED_GRAVES = 5
 
 
 class Snapshot(NamedTuple):
@@ -124,6 +126,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _header = msgspec.msgpack.Decoder(_Header).decode
 _traces = msgspec.msgpack.Decoder(list[_Trace]).decode
 _graves = msgspec.msgpack.Decoder(list[_Grave]).decode
+_packed_graves = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]]).decode
 _totals = msgspec.msgpack.Decoder(list[TraceTotals]).decode
 _calls = msgspec.msgpack.Decoder(list[LlmCall]).decode
 
@@ -134,8 +137,7 @@ def pack(snapshot: Snapshot, now: int) -> Iterator[bytes]:
     yield from _section(_Kind.HEADER, _Header(state.last_seq, state.doubtful_before))
     for traces in _batches(state.traces):
         yield from _section(_Kind.TRACES, [_pack_trace(trace, now) for trace in traces])
-    for graves in _batches(state.graves):
-        yield from _section(_Kind.GRAVES, [_pack_grave(trace_id, one) for trace_id, one in graves])
+    yield from _section(_Kind.PACKED_GRAVES, state.graves)
     for totals in _batches(snapshot.totals):
         yield from _section(_Kind.TOTALS, totals)
     for calls in _batches(snapshot.calls):
@@ -146,7 +148,7 @@ def unpack(data: memoryview, now: int) -> Snapshot:
     """The inverse, at another `now`. Raises ValueError (msgspec.DecodeError is one)."""
     header: _Header | None = None
     traces: list[Trace] = []
-    graves: list[tuple[bytes, Grave]] = []
+    graves: list[tuple[bytes, bytes]] = []
     totals: list[TraceTotals] = []
     calls: list[LlmCall] = []
     for kind, payload in _sections(data):
@@ -156,7 +158,9 @@ def unpack(data: memoryview, now: int) -> Snapshot:
             case _Kind.TRACES:
                 traces += [_unpack_trace(one, now) for one in _traces(payload)]
             case _Kind.GRAVES:
-                graves += [(one.trace_id, _unpack_grave(one)) for one in _graves(payload)]
+                graves += [(one.trace_id, bury(_unpack_grave(one))) for one in _graves(payload)]
+            case _Kind.PACKED_GRAVES:
+                graves += _packed_graves(payload)
             case _Kind.TOTALS:
                 totals += _totals(payload)
             case _Kind.CALLS:

@@ -7,7 +7,6 @@ on how many of them there is room for.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
 
 import msgspec
 
@@ -40,15 +39,19 @@ class Graveyard:
         self.bytes = 0
 
     def bury(self, trace_id: bytes, grave: Grave) -> None:
-        packed = self._graves[trace_id] = _pack(grave)
+        self.put(trace_id, pack(grave))
+
+    def put(self, trace_id: bytes, packed: bytes) -> None:
+        """A grave as `packed` gave it, behind those that are there."""
+        self._graves[trace_id] = packed
         self.bytes += _size(packed)
         while self.bytes > self._max:
             _, oldest = self._graves.popitem(last=False)
             self.bytes -= _size(oldest)
 
-    def items(self) -> Iterable[tuple[bytes, Grave]]:
-        """Oldest first."""
-        return ((trace_id, _unpack(packed)) for trace_id, packed in self._graves.items())
+    def packed(self) -> list[tuple[bytes, bytes]]:
+        """All of them, oldest first: trace ids, and what `put` takes."""
+        return list(self._graves.items())
 
     def exhume(self, trace_id: bytes) -> Grave | None:
         """Take a grave out: the trace is back, and keeps it until it goes again."""
@@ -64,7 +67,8 @@ def _size(packed: bytes) -> int:
     return _GRAVE_BYTES + len(packed) * 5 // 4
 
 
-def _pack(grave: Grave) -> bytes:
+def pack(grave: Grave) -> bytes:
+    """What the graveyard holds of a grave."""
     known = grave.known
     spans = b"".join(grave.spans)
     return _encode(_Packed(spans, list(known.responses), dict(known.below), grave.rooted))

@@ -32,7 +32,7 @@ from costspan.ledger.timers import (
     LedgerSettings,
     Rules,
 )
-from costspan.ledger.trace import Grave, Held, Trace, group
+from costspan.ledger.trace import Held, Trace, group
 from costspan.model import (
     ALREADY_METERED,
     WITNESS,
@@ -77,7 +77,7 @@ class LedgerState(NamedTuple):
     last_seq: int
     doubtful_before: int
     traces: Iterable[Trace]  # open and closed, each in the order of the ledger
-    graves: Iterable[tuple[bytes, Grave]]
+    graves: Iterable[tuple[bytes, bytes]]  # as `Graveyard.packed` has them
 
 
 class TraceLedger:
@@ -188,7 +188,7 @@ class TraceLedger:
     def state(self) -> LedgerState:
         """Everything that `resume` needs."""
         traces = (*self._open.values(), *self._closed.values())
-        graves = self._graves.items()
+        graves = self._graves.packed()
         return LedgerState(self.last_seq, self._doubtful_before, traces, graves)
 
     def resume(self, state: LedgerState | None, past: Published) -> None:
@@ -201,8 +201,8 @@ class TraceLedger:
         if state is None:
             return
         self.last_seq, self._doubtful_before = state.last_seq, state.doubtful_before
-        for trace_id, grave in state.graves:
-            self._graves.bury(trace_id, grave)
+        for trace_id, packed in state.graves:
+            self._graves.put(trace_id, packed)
         for trace in state.traces:
             trace.published = past.version(trace.trace_id, trace.generation)
             for span_id, held in trace.calls.items():

@@ -6,13 +6,15 @@ import logging
 import struct
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from costspan.ledger import checkpoint_state
 from costspan.ledger.alarms import Watched
 from costspan.ledger.billing import Known
-from costspan.ledger.checkpoint import Checkpoints
+from costspan.ledger.checkpoint import FORMAT, Checkpoints
 from costspan.ledger.checkpoint_state import Snapshot, pack, unpack
+from costspan.ledger.graveyard import pack as bury
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.ledger.published import Published
 from costspan.ledger.trace import Grave, Trace
@@ -91,7 +93,7 @@ def test_a_newer_format_is_passed_over_and_never_deleted(
     write(ours, 3)
     path = tmp_path / "checkpoint-0000000001"
     content = bytearray(path.read_bytes())
-    struct.pack_into("<H", content, 16, 2)
+    struct.pack_into("<H", content, 16, FORMAT + 1)
     path.write_bytes(content)
     telemetry = Telemetry()
     older = Checkpoints(tmp_path, IDENTITY, telemetry)
@@ -100,7 +102,7 @@ def test_a_newer_format_is_passed_over_and_never_deleted(
         write(older, seq)
     assert path.read_bytes() == content
     assert telemetry.checkpoints.exact("newer") == 1
-    assert "format 2, this version reads 1" in caplog.text
+    assert f"format {FORMAT + 1}, this version reads {FORMAT}" in caplog.text
 
 
 def test_a_checkpoint_of_another_journal_is_not_used(tmp_path: Path) -> None:
@@ -141,18 +143,28 @@ def test_the_state_comes_back_as_it_was_with_its_times_moved() -> None:
     ledger.add(frame(2, [*late, *other]), heads([*late, *other]), 11 * SECOND)
     sums = Watched(2**70, 3, 5, 7, fired={"cost", "calls"})
     next(iter(ledger.state().traces)).watched = sums
-    state = ledger.state()._replace(doubtful_before=7, graves=[(b"g" * 16, GRAVE)])
+    state = ledger.state()._replace(doubtful_before=7, graves=[(b"g" * 16, bury(GRAVE))])
     snapshot = Snapshot(state, [totals()], calls(closed))
 
     body = memoryview(b"".join(pack(snapshot, 12 * SECOND)))
     again = unpack(body, 112 * SECOND)
 
     assert again.ledger._replace(traces=(), graves=()) == state._replace(traces=(), graves=())
-    assert list(again.ledger.graves) == [(b"g" * 16, GRAVE)]
+    assert list(again.ledger.graves) == list(state.graves)
     assert (again.totals, again.calls) == (snapshot.totals, snapshot.calls)
     assert [told(one, 100) for one in again.ledger.traces] == [
         told(one, 0) for one in snapshot.ledger.traces
     ]
+
+
+def test_the_graves_of_format_1_are_read() -> None:
+    """Objects: trace id, span ids, (response ids, (span id, tokens in, tokens out)), root seen."""
+    known = [["r"], [[b"m" * 8, 3, 4]]]
+    graves = msgspec.msgpack.encode([[b"g" * 16, [b"s" * 8], known, True]])
+    header = msgspec.msgpack.encode([5, 0])
+    sections = ((0, header), (2, graves))
+    body = b"".join(struct.pack(">BI", kind, len(each)) + each for kind, each in sections)
+    assert list(unpack(memoryview(body), 0).ledger.graves) == [(b"g" * 16, bury(GRAVE))]
 
 
 GRAVE = Grave(frozenset({b"s" * 8}), Known(frozenset({"r"}), {b"m" * 8: (3, 4)}), rooted=True)

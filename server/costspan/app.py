@@ -51,6 +51,7 @@ from costspan.model import (
     Journal,
     ReaderSpec,
     TraceTotals,
+    in_words,
 )
 from costspan.pipeline import Meter, Pipeline
 from costspan.prices.files import Prices
@@ -403,7 +404,9 @@ class Service:
             if server is not None:
                 _log.info("accepting OTLP/%s on %s", transport, server.endpoint)
         for name, each in self._destinations.items():
-            _log.info("exporting to %s (%s)", name, ", ".join(sorted(each.takes)))
+            _log.info(
+                "exporting to %s (%s)", name, ", ".join(sorted(set(map(in_words, each.takes))))
+            )
         if not self._destinations:
             _log.warning("no exporter is configured: spans end here, only the metrics remain")
 

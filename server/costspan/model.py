@@ -305,6 +305,14 @@ TRACE_TOTALS = "trace_totals"  # OWN: body = encode_totals(...)
 # ledger; and as they leave, for destinations that get them late. Bodies are requests of traces.
 HELD_ROOTS, ROOTS = "held_roots", "root_spans"
 SOLO, OWN = 1, 2
+_SPOKEN = {CALL_ROWS: "corrected calls", TRACE_TOTALS: "trace totals"}
+_SPOKEN |= dict.fromkeys((HELD_ROOTS, ROOTS), "root spans")
+
+
+def in_words(signal: str) -> str:
+    """What a signal is called where people read of it."""
+    return _SPOKEN.get(signal, signal)
+
 
 Metadata = tuple[tuple[str, str], ...]
 

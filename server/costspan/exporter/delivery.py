@@ -22,6 +22,7 @@ from costspan.exporter.drain import Drain
 from costspan.exporter.letter import Letter
 from costspan.exporter.retry import RetryPolicy
 from costspan.exporter.round import DEAD, DROPPED, REJECTED, SENT, Part, Round
+from costspan.model import in_words
 
 _log = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ class Delivery:
         self._contact.say(
             *(logging.INFO, (part.signal, _NOT_TAKEN)),
             "%s are not served there: events of costspan's own are left out from now on",
-            part.signal,
+            in_words(part.signal),
         )
         round_.settle(part, ((DROPPED, _NOT_TAKEN, part.items),))
 
@@ -166,7 +167,7 @@ class Delivery:
         self._contact.say(
             *(logging.ERROR, (part.signal, reason(refusal))),
             "%d items of %s were refused for good (%s): %s",
-            *(part.items, part.signal, reason(refusal), refusal),
+            *(part.items, in_words(part.signal), reason(refusal), refusal),
         )
 
 

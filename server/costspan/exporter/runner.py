@@ -24,7 +24,7 @@ from costspan.exporter.destination import Destination
 from costspan.exporter.drain import Drain
 from costspan.exporter.retry import RetryPolicy
 from costspan.exporter.round import DEAD, DROPPED, REJECTED, SENT, Round
-from costspan.model import Frame, Journal
+from costspan.model import Frame, Journal, in_words
 from costspan.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
@@ -127,7 +127,8 @@ class Runner:
         left = self._left()
         for signal, items in left.items():
             self._telemetry.dropped.add(items, self.name, signal, "shutdown")
-            _log.warning("exporter %s: lost by the end: %d items of %s", self.name, items, signal)
+            lost = items, in_words(signal)
+            _log.warning("exporter %s: lost by the end: %d items of %s", self.name, *lost)
         return left.total()
 
     # --- the thread ---------------------------------------------------------------------------

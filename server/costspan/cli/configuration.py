@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 import yaml
 
+from costspan.cli.ending import ended
 from costspan.cli.exits import Exit
 from costspan.config import Config, json_schema, load, process_environment, show
 from costspan.errors import ConfigError
@@ -52,7 +53,7 @@ def _verdict(faults: list[str]) -> str:
 @app.command("show")
 def show_(source: Source = None, *, as_json: Json = False) -> None:
     """Print every key with the value in force, as YAML. Secrets are hidden."""
-    tree = show(_load(source))
+    tree = show(loaded(source))
     if as_json:
         print(json.dumps({"schema": "costspan.config/v1", "config": tree}, indent=2))
     else:
@@ -65,9 +66,9 @@ def schema() -> None:
     print(json.dumps(json_schema(), indent=2))
 
 
-def _load(source: str | None) -> Config:
+def loaded(source: str | None) -> Config:
+    """The configuration of a command that needs a good one; else it prints the faults and exits."""
     try:
         return load(source, process_environment())
     except ConfigError as error:
-        print("\n".join(error.faults), file=sys.stderr)
-        raise typer.Exit(Exit.CONFIG_INVALID) from error
+        raise ended(Exit.CONFIG_INVALID, *error.faults) from error

@@ -14,14 +14,17 @@ from typing import Annotated, Any
 
 import typer
 
+from costspan.cli.configuration import loaded
+from costspan.cli.ending import ended
 from costspan.cli.exits import Exit
 from costspan.clock import SystemClock
-from costspan.config import ClickHouseExporter, Config, Exporter, load, process_environment
+from costspan.config import ClickHouseExporter, Config, Exporter
 from costspan.destinations import Origin, destination
-from costspan.errors import ConfigError, CostspanError
+from costspan.errors import CostspanError
 from costspan.exporter.dead_letters import DeadLetters, exporters, letters
 from costspan.exporter.letter import Letter
 from costspan.exporter.replay import Outcome, Replay
+from costspan.model import in_words
 from costspan.store.endpoint import read_endpoint
 from costspan.telemetry import Telemetry
 
@@ -50,7 +53,7 @@ def list_command(
     as_json: Json = False,
 ) -> None:
     """Print what is kept, by exporter, signal and reason. Reading only; costspan may run."""
-    place = directory or _place(_config(source))
+    place = directory or _place(loaded(source))
     names = [name for name in _exporters(place) if exporter in (None, name)]
     groups = [group for name in names for group in _groups(place, name)]
     if as_json:
@@ -58,7 +61,8 @@ def list_command(
         return
     for group in groups:
         print(
-            f"{group['exporter']}: {group['items']} {group['signal']} ({group['bytes']} bytes),"
+            f"{group['exporter']}: {group['items']} {in_words(group['signal'])}"
+            f" ({group['bytes']} bytes),"
             f" {group['reason']}, {group['first']} to {group['last']}: {group['message']}"
         )
     if not groups:
@@ -82,7 +86,7 @@ def replay_command(
     What is accepted goes; what is refused again stays (exit code 1), and what gets no answer stays
     too (exit code 4).
     """
-    config = _config(source)
+    config = loaded(source)
     place = directory or _place(config)
     outcomes: dict[str, Outcome | None] = {}
     for name in _exporters(place):
@@ -167,8 +171,7 @@ def _groups(place: Path, exporter: str) -> Iterator[dict[str, Any]]:
         for letter in letters(place, exporter):
             groups[letter.signal, letter.reason].add(letter)
     except (CostspanError, OSError) as error:
-        print(f"costspan: {exporter}: {error}", file=sys.stderr)
-        raise typer.Exit(Exit.FAILURE) from error
+        raise ended(Exit.FAILURE, f"costspan: {exporter}: {error}") from error
     for (signal, reason), group in sorted(groups.items(), key=lambda item: item[0]):
         named = {"exporter": exporter, "signal": signal, "reason": reason}
         times = {"first": _time(group.first), "last": _time(group.last)}
@@ -185,26 +188,16 @@ def _exporters(place: Path) -> list[str]:
     except FileNotFoundError:
         return []  # nothing was ever refused
     except OSError as error:
-        print(f"costspan: {place}: {error.strerror}", file=sys.stderr)
-        raise typer.Exit(Exit.FAILURE) from error
-
-
-def _config(source: str | None) -> Config:
-    try:
-        return load(source, process_environment())
-    except ConfigError as error:
-        print("\n".join(error.faults), file=sys.stderr)
-        raise typer.Exit(Exit.CONFIG_INVALID) from error
+        raise ended(Exit.FAILURE, f"costspan: {place}: {error.strerror}") from error
 
 
 def _place(config: Config) -> Path:
     if config.journal.dead_letter_directory is None:
-        print(
+        raise ended(
+            Exit.CONFIG_INVALID,
             "costspan: expected journal.directory or journal.dead_letters.directory, saw neither:"
             " dead letters are only counted",
-            file=sys.stderr,
         )
-        raise typer.Exit(Exit.CONFIG_INVALID)
     return Path(config.journal.dead_letter_directory)
 
 

@@ -1,18 +1,19 @@
-"""Which store a command asks: `--dsn`, else the one that the configuration names. Exits if none."""
+"""Which store a command asks, by its options or by the configuration, and the connection to it."""
 
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, NamedTuple, NoReturn
+from typing import Annotated, NamedTuple
 
 import typer
 
+from costspan.cli.configuration import loaded
+from costspan.cli.ending import ended
 from costspan.cli.exits import Exit
-from costspan.config import ClickHouseExporter, Config, load, process_environment
+from costspan.config import ClickHouseExporter
 from costspan.errors import ConfigError, CostspanError, StartError, Unreachable
 from costspan.exporter.clickhouse.connection import Connection
 from costspan.exporter.clickhouse.dsn import parse_dsn
@@ -43,53 +44,71 @@ class Where(NamedTuple):
     dsn: str | None = None
     directory: Path | None = None
     config: str | None = None
+    exporter: str = ""  # its name in the configuration; "" = the first
 
 
 @contextmanager
 def connection(where: Where) -> Iterator[Connection]:
-    """A connection to the store. An embedded one that does not run is started for as long.
+    """A connection to the store's database; it ends the command as `connected` does."""
+    with connected(exporter_of(where)) as store:
+        store.use_database()
+        yield store
+
+
+@contextmanager
+def connected(exporter: ClickHouseExporter) -> Iterator[Connection]:
+    """A connection, to no database yet. An embedded store that does not run is started for as long.
 
     What goes wrong, here or in the block, ends the command: 3 for the configuration, 4 for a store
     that does not answer, 1 for what it refuses.
     """
+    timeout = max(_TIMEOUT_SECONDS, exporter.timeout)  # that is an insert's: questions take longer
     try:
-        with _address(where) as address:
-            connected = Connection(parse_dsn(address), _TIMEOUT_SECONDS)
-            try:
-                connected.use_database()
-                yield connected
-            finally:
-                connected.close()
+        with (
+            _address(exporter) as address,
+            closing(Connection(parse_dsn(address), timeout, exporter.tls.ca_file)) as made,
+        ):
+            yield made
     except ConfigError as error:
-        _end("\n".join(error.faults), Exit.CONFIG_INVALID)
+        raise ended(Exit.CONFIG_INVALID, *error.faults) from error
     except Unreachable as error:
         if error.reason == SCHEMA_DRIFT:
-            _end(f"costspan: the store lacks tables that costspan makes: {error}", Exit.FAILURE)
-        _end(f"costspan: {error}", Exit.UNREACHABLE)
+            lacks = f"costspan: the store lacks tables that costspan makes: {error}"
+            raise ended(Exit.FAILURE, lacks) from error
+        raise ended(Exit.UNREACHABLE, f"costspan: {error}") from error
     except StartError as error:
-        _end(f"costspan: {error}", Exit.UNREACHABLE)
+        raise ended(Exit.UNREACHABLE, f"costspan: {error}") from error
     except CostspanError as error:
-        _end(f"costspan: {error}", Exit.FAILURE)
+        raise ended(Exit.FAILURE, f"costspan: {error}") from error
+
+
+def exporter_of(where: Where, default: ClickHouseExporter | None = None) -> ClickHouseExporter:
+    """What the options name, or the configuration, or else `default`. Exits if there is none."""
+    if where.dsn:
+        return ClickHouseExporter(endpoint=where.dsn)
+    if where.directory is not None:
+        return ClickHouseExporter(directory=str(where.directory))
+    exporters = loaded(where.config).exporters
+    found = {n: e for n, e in exporters.items() if isinstance(e, ClickHouseExporter)}
+    if where.exporter and where.exporter not in found:
+        expected = f"expected one of the clickhouse exporters ({', '.join(found) or 'none'})"
+        raise ended(Exit.USAGE, f"costspan: {expected}, saw {where.exporter!r}")
+    if where.exporter:
+        return found[where.exporter]
+    chosen = next(iter(found.values()), default)
+    if chosen is None:
+        expected = "expected a clickhouse exporter in the configuration"
+        raise ended(Exit.USAGE, f"costspan: {expected}, saw none")
+    return chosen
 
 
 @contextmanager
-def _address(where: Where) -> Iterator[str]:
-    dsn, directory = where.dsn or "", where.directory
-    if not dsn and directory is None:
-        exporter = _exporter(load(where.config, process_environment()))
-        dsn, directory = exporter.dsn, Path(exporter.directory) if exporter.directory else None
-    if directory is None:
-        yield dsn
-    else:
-        with _embedded(directory) as address:
-            yield address
-
-
-def _exporter(config: Config) -> ClickHouseExporter:
-    for exporter in config.exporters.values():
-        if isinstance(exporter, ClickHouseExporter):
-            return exporter
-    raise ConfigError(["expected a clickhouse exporter in the configuration, or --dsn; saw none"])
+def _address(exporter: ClickHouseExporter) -> Iterator[str]:
+    if exporter.directory is None:
+        yield exporter.dsn
+        return
+    with _embedded(Path(exporter.directory)) as address:
+        yield address
 
 
 @contextmanager
@@ -117,8 +136,3 @@ def _running(directory: Path) -> Endpoint | None:
             return endpoint
     except (StartError, OSError):
         return None
-
-
-def _end(sentence: str, code: Exit) -> NoReturn:
-    print(sentence, file=sys.stderr)
-    raise typer.Exit(code)

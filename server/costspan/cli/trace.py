@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import sys
 from typing import Annotated
 
 import msgspec
 import typer
 
+from costspan.cli.ending import ended
 from costspan.cli.endpoint import ask
 from costspan.cli.exits import Exit
 from costspan.cli.store import Directory, Dsn, Source, Where, connection
@@ -46,8 +46,7 @@ def trace_command(
             found = read_trace(tables, trace_id)
     if not (found.spans or found.records):
         who = "the store has" if url is None else "the ledger holds"
-        print(f"costspan: {who} no trace {trace_id.hex()}", file=sys.stderr)
-        raise typer.Exit(Exit.FAILURE)
+        raise ended(Exit.FAILURE, f"costspan: {who} no trace {trace_id.hex()}")
     _print(trace_id, found, as_json=as_json, every=every)
 
 
@@ -56,13 +55,11 @@ def _held(url: str, trace_id: bytes) -> StoredTrace:
     try:
         status, body = ask(url, f"{_PATH}{trace_id.hex()}")
     except (OSError, http.client.HTTPException) as error:
-        print(f"costspan: {url} does not answer: {error}", file=sys.stderr)
-        raise typer.Exit(Exit.UNREACHABLE) from error
+        raise ended(Exit.UNREACHABLE, f"costspan: {url} does not answer: {error}") from error
     if status == http.client.NOT_FOUND:
         return StoredTrace({}, [])
     if status != http.client.OK:
-        print(f"costspan: {url} answers {status}: {body[:200]!r}", file=sys.stderr)
-        raise typer.Exit(Exit.UNREACHABLE)
+        raise ended(Exit.UNREACHABLE, f"costspan: {url} answers {status}: {body[:200]!r}")
     view = msgspec.json.decode(body, type=View)
     return of_ledger(decode_calls(view.calls), view.heads)
 

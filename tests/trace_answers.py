@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from costspan.model import AGGREGATE, LEAF, WITNESS, Charge, LlmCall, Tally, TraceTotals
+from costspan.model import AGGREGATE, LEAF, PENDING, WITNESS, Charge, LlmCall, Tally, TraceTotals
 from costspan.wire import Head
 from ledger_samples import START, Span, ident, record
 from trace_drawing import UNPRICED, Told
 from trace_oracle import Truth
 
 Spent = tuple[int, int]  # cost in attos, calls
+_ROLES = {"agent": WITNESS, "sum": AGGREGATE, "call": LEAF, "begun": PENDING}
 
 
 class Sums(NamedTuple):
@@ -134,7 +135,7 @@ def _head(one: Told, trace: bytes) -> Head:
 def _call(one: Told, trace: bytes) -> LlmCall | None:
     if one.kind == "plain":
         return None
-    role = {"agent": WITNESS, "sum": AGGREGATE, "call": LEAF}[one.kind]
+    role = _ROLES[one.kind]
     tokens_in, tokens_out = one.tokens or (None, 0)
     made = record(
         tokens_in,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 MISSING = 90  # a parent that never comes
+BEGUN = 1000  # added to the ids of spans, for what is sent when they begin
 LONG = 10_000  # the end of what is around others
 STEP = 10  # between two beginnings, so that no two spans begin at once
 PRICED = ("m", "n")
@@ -24,7 +25,7 @@ class Told(NamedTuple):
     parent: int = 0  # 0: none
     start: int = 0
     end: int = 0
-    kind: str = "plain"  # agent: says whose; sum: of what is below; call
+    kind: str = "plain"  # agent: says whose; sum: of what is below; call; begun: see `announced`
     tokens: tuple[int, int] | None = None
     cost: int | None = None  # attos
     model: str = ""
@@ -151,3 +152,8 @@ def copies_of(one: Told, pick: Pick, price: Price) -> list[Told]:
         return [before._replace(kind="agent", tokens=None, cost=None, model="")]
     tokens = (one.tokens[0] + pick([1, 5]), one.tokens[1])
     return [before._replace(tokens=tokens, cost=price(one.model, tokens))]
+
+
+def announced(one: Told) -> Told:
+    """What may be sent when a span begins: no state of it, it has an id of its own."""
+    return Told(one.id + BEGUN, one.id, one.start, one.start, "begun", agent=one.agent)

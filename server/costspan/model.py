@@ -120,6 +120,7 @@ CUMULATIVE = "cumulative"  # a running sum over earlier spans
 TOKEN_COUNTER = "token_counter"  # noqa: S105 (a span class): counts tokens, calls no model
 ALREADY_METERED = "already_metered"  # another costspan wrote its price_ref on it
 WITNESS = "witness"  # no usage at all; carried because it says whose the calls below are
+PENDING = "pending"  # no span: it was sent when the span above it began, which has not ended yet
 
 PROVISIONAL = 0
 """The version of a call whose request showed it to be a double, or did not show where it is: any
@@ -127,7 +128,10 @@ other row of it is heavier."""
 
 
 class LlmCall(msgspec.Struct, array_like=True, gc=False):
-    """Decision and evidence about one span that carries usage (or whose they are: WITNESS)."""
+    """Decision and evidence about one span that carries usage.
+
+    Or that says whose the calls below it are (WITNESS), or that another has begun (PENDING).
+    """
 
     ordinal: int
     trace_id: bytes

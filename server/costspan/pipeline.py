@@ -22,6 +22,7 @@ from costspan.errors import Retryable
 from costspan.ledger.at_intake import mark, mark_doubles
 from costspan.ledger.roots import apart
 from costspan.model import (
+    PENDING,
     SOLO,
     TRACES,
     Frame,
@@ -153,7 +154,7 @@ class Pipeline:
             return Intake(request, b"", 0, items)
         hits = wire.scan(request, meter.wanted)
         priced, faults = _priced(hits, meter)
-        uncounted = _marked([call for _, call in priced], request)
+        uncounted = _marked([call for _, call in priced if call.role != PENDING], request)
         extra, unwritten = _enriched(priced, meter.attributes_off)
         body = wire.splice(request, extra)
         calls = encode_calls([call for _, call in priced])

@@ -218,6 +218,12 @@ class Telemetry(Collector):
         "kind",
         "Spans of a trace that was closed: warm or cold.",
     )
+    announced_spans = _family(
+        Counter,
+        "costspan_announced_spans_total",
+        "",
+        "Spans that only say that another has begun (Logfire): forwarded, and part of no trace.",
+    )
     duplicate_spans = _family(
         Counter,
         "costspan_duplicate_spans_total",

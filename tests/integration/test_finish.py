@@ -10,12 +10,16 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from costspan.cli.commands import main
+from costspan.exporter.clickhouse.connection import Connection
+from costspan.exporter.clickhouse.dsn import parse_dsn
 from costspan.exporter.clickhouse.exporter import ClickHouse
+from costspan.finish.reading import read_trace
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.model import (
     AGGREGATE,
     CALL_ROWS,
     OWN,
+    PENDING,
     TRACE_TOTALS,
     Charge,
     Frame,
@@ -184,3 +188,29 @@ def test_a_trace_may_have_fewer_calls_than_one_part_counted(
     assert totals(client)[0][0] == 3
     assert main(["finish", "--dsn", store.dsn_of(database)]) == 0
     assert totals(client)[0][0] == 1
+
+
+def test_what_announced_a_span_is_no_part_of_what_is_stored(
+    destination: ClickHouse,
+    store: RunningStore,
+    database: str,
+    client: Client,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A row of it is in `otel_traces`, and makes no trace one of which a part is missing."""
+    begun = b"\xe0" * 8
+    announcing = {"logfire.pending_parent_id": bytes(8).hex(), "gen_ai.request.model": "gpt-4o"}
+    body = request(
+        span(trace_id=TRACE, span_id=CALL, parent_span_id=ROOT, start_ns=HOUR_AGO),
+        span(announcing, trace_id=TRACE, span_id=begun, parent_span_id=ROOT, start_ns=HOUR_AGO),
+    )
+    one = Sidecar("one", destination)
+    one.see(body, [made(CALL, ROOT), made(begun, ROOT, role=PENDING)], 2)
+    one.close()
+    assert main(["finish", "--dsn", store.dsn_of(database), "--json"]) == 0
+    assert capsys.readouterr().out == ""
+    assert totals(client) == [(1, Decimal("0.0035"), "", 1)]
+    connection = Connection(parse_dsn(store.dsn_of(database)), 30.0)
+    connection.use_database()
+    found = read_trace(connection, TRACE)
+    assert (set(found.spans), len(found.records), found.awaited) == ({CALL}, 1, True)

@@ -17,7 +17,7 @@ from costspan.telemetry import Telemetry
 from ledger_samples import SECOND, TRACE, Span, calls, frame, heads
 from ledger_strategies import drawn_traces
 from trace_answers import answers_of, price, right, spans_of, summed, sums_of
-from trace_drawing import FLAT, Told, copies_of
+from trace_drawing import FLAT, Told, announced, copies_of
 from trace_oracle import Truth
 
 STAMP = Stamp(TRACE, "w", 1, 1, "", "", 0)
@@ -120,12 +120,16 @@ def test_every_way_to_add_up_comes_to_the_total(told: list[Told]) -> None:
 def test_a_trace_that_is_remembered_ends_as_the_oracle_says(
     told: list[Told], rng: random.Random
 ) -> None:
-    """Cut into requests in any way, late or in time: its one row, and the counters with it."""
+    """Cut into requests in any way, late or in time: its one row, and the counters with it.
+
+    What announced spans when they began is in neither.
+    """
     writer = Writer("w", LedgerSettings(late_window=1e6, max_age=1e6))
     bearing = [one for one in told if one.kind in ("sum", "call")]
     copies = [copy for one in told for copy in copies_of(one, rng.choice, price)]
     writer.send(bearing[:1])  # from then on it is remembered
-    for sent in cut(in_disorder([*told, *copies], rng), rng):
+    begun = [announced(one) for one in told if rng.random() < 0.3]
+    for sent in cut(in_disorder([*told, *copies, *begun], rng), rng):
         writer.send(sent, rng.choice([0, 1, 7, 70, 400]))
     rows = writer.end()
     expected = right(Truth(told))

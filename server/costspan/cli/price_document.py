@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from costspan.ledger.billing import COVERED, DUPLICATE
-from costspan.ledger.forest import Node, span_key
+from costspan.ledger.forest import Node, parent_key, span_key
 from costspan.ledger.rollup import Decision, Rollup, rollup
 from costspan.ledger.sums import AGENT, MODEL, Sums
-from costspan.model import WITNESS, LlmCall
+from costspan.model import PENDING, WITNESS, LlmCall
 from costspan.wire import Head
 from costspan_pricing import format_usd
 
@@ -29,10 +29,13 @@ class Priced(NamedTuple):
 def evaluate(calls: Sequence[LlmCall], heads: Sequence[Head]) -> Priced:
     """Roll up every trace of the input, and decide for every record of it."""
     by_trace: dict[bytes, tuple[list[LlmCall], list[Node]]] = {}
+    announced = {_key(call) for call in calls if call.role == PENDING}
+    calls = [call for call in calls if call.role != PENDING]
     for head in heads:
-        by_trace.setdefault(head.trace_id, ([], []))[1].append(head[1:])
+        if (head.trace_id, head.span_id) not in announced:
+            by_trace.setdefault(head.trace_id, ([], []))[1].append(head[1:])
     for call in calls:
-        by_trace[_trace_key(call)][0].append(call)
+        by_trace.setdefault(_trace_key(call), ([], []))[0].append(call)
     rolled = {trace_id: rollup(*records) for trace_id, records in by_trace.items()}
     traces = {trace_id: found for trace_id, found in rolled.items() if found.decisions}
     spans = [_decision(call, traces[_trace_key(call)]) for call in calls if call.role != WITNESS]
@@ -50,6 +53,11 @@ def document(priced: Priced) -> dict[str, Any]:
 
 def _trace_key(call: LlmCall) -> bytes:
     return call.trace_id[:16].ljust(16, b"\0")
+
+
+def _key(call: LlmCall) -> tuple[bytes, bytes]:
+    """As the call's head has it."""
+    return _trace_key(call), parent_key(call.span_id)
 
 
 def _decision(call: LlmCall, found: Rollup) -> Decision:

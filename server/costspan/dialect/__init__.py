@@ -4,10 +4,11 @@
 """
 
 from costspan.dialect.dimensions import DEFAULT_DIMENSIONS, Dimensions, configured
-from costspan.dialect.layout import DIALECTS
+from costspan.dialect.layout import ANNOUNCES, DIALECTS
 from costspan.dialect.recognition import recognise, wanted
 
 __all__ = [
+    "ANNOUNCES",
     "DEFAULT_DIMENSIONS",
     "DIALECTS",
     "Dimensions",

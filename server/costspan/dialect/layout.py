@@ -33,6 +33,7 @@ from costspan.dialect.strands import STRANDS
 from costspan.dialect.table import (
     APART_INPUT,
     APART_OUTPUT,
+    BEGUN,
     ENTITY_KIND,
     INPUT,
     OPERATION,
@@ -93,6 +94,7 @@ def _merged(tables: Iterable[Mapping[str, Keys]]) -> dict[str, Keys]:
 
 COUNTS: Mapping[str, Keys] = _merged(dialect.counts for dialect in DIALECTS)
 TEXTS: Mapping[str, Keys] = _merged([*(dialect.texts for dialect in DIALECTS), NAMES])
+ANNOUNCES = TEXTS[BEGUN]  # attributes that no span has but one that only announces another
 DOCUMENTS = documents.places(
     key for table in (COUNTS, TEXTS) for keys in table.values() for key in keys
 )

@@ -72,6 +72,7 @@ _TEXTS = {
     table.COST: ("operation.cost",),  # genai-prices
     table.SERVED_TIER: (f"{_RAW}service_tier",),
     table.GEO: (f"{_RAW}inference_geo",),
+    table.BEGUN: ("logfire.pending_parent_id",),  # of the span that has begun
 }
 
 _SIGNS = frozenset({"gen_ai.usage.raw", "operation.cost", f"{_DETAILS}cache_read_tokens"})
@@ -120,5 +121,6 @@ PYDANTIC_AI = Dialect(
     _SIGNS,
     _EMITTERS,
     names=_NAMES,
+    markers=(b"pending_parent_id",),
     familiar=_FAMILIAR,
 )

@@ -34,6 +34,7 @@ from costspan.model import (
     AGGREGATE,
     ALREADY_METERED,
     LEAF,
+    PENDING,
     TOKEN_COUNTER,
     WITNESS,
     Charge,
@@ -94,13 +95,16 @@ def wanted(
 def recognise(hit: Hit, dimensions: Dimensions, *, remeter: bool = False) -> LlmCall | None:
     """The model call that this span is or repeats; None if it is of no concern.
 
-    A span without usage that says whose the calls below it are is a WITNESS. `remeter`: treat a
-    span that another costspan metered like any other. Never raises.
+    A span without usage that says whose the calls below it are is a WITNESS; what only tells that
+    a span has begun is PENDING, whatever else it says. `remeter`: treat a span that another
+    costspan metered like any other. Never raises.
     """
     found = layout(tuple(hit.values), tuple(hit.resource), dimensions)
     if found.documents:
         hit, found = _unfolded(hit, found, dimensions)
     said = texts(found.texts, hit.values)
+    if table.BEGUN in said:
+        return _begun(hit, found.dialect)
     if table.RESPONSE_BODY in said:
         said = answer.read(said[table.RESPONSE_BODY]) | said
     get = said.get
@@ -121,6 +125,30 @@ def recognise(hit: Hit, dimensions: Dimensions, *, remeter: bool = False) -> Llm
     elif PRICE_REF in hit.own and not remeter:
         role = ALREADY_METERED
     return _call(hit, found, said, operation, role, who, cost)
+
+
+def _begun(hit: Hit, dialect: str) -> LlmCall:
+    """The announcement of a span: a copy of what was known of it at its start, so no call."""
+    return LlmCall(
+        *hit[:9],
+        *hit.scope,
+        service=text(hit.resource.get(_SERVICE)),
+        dialect=dialect,
+        convention="",
+        decided_by="",
+        operation="",
+        provider="",
+        request_model="",
+        response_model="",
+        response_id="",
+        role=PENDING,
+        usage=None,
+        cache_status="",
+        context={},
+        identity=Identity(),
+        billed=False,
+        billed_reason=PENDING,
+    )
 
 
 def _unfolded(hit: Hit, found: Layout, dimensions: Dimensions) -> tuple[Hit, Layout]:

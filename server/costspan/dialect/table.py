@@ -60,6 +60,7 @@ CACHED = "cached"  # the response came from a cache
 PROMPT_CACHING = "prompt_caching"  # read | write
 COST = "cost"  # reported by the emitter, in USD
 LIBRARY = "library"  # name and version of the emitter, where its scope has none
+BEGUN = "begun"  # only on what is sent when a span begins, with an id of its own, below that span
 
 # --- how a count is made -------------------------------------------------------------------------
 INCLUSIVE = "inclusive"  # input contains the cached tokens

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from costspan.dialect import DEFAULT_DIMENSIONS, Dimensions, recognise, wanted
 from costspan.ledger.forest import Node, parent_key, span_key
 from costspan.ledger.rollup import Rollup, rollup
-from costspan.model import WITNESS, Charge, Hit, Identity, Line, LlmCall
+from costspan.model import PENDING, WITNESS, Charge, Hit, Identity, Line, LlmCall
 from costspan.wire import unpack_heads
 from costspan_pricing import parse_usd
 
@@ -65,6 +65,7 @@ class StoredTrace(NamedTuple):
     spans: dict[bytes, StoredSpan]  # by span id
     records: list[LlmCall]  # calls, and the witnesses among the spans, as they arrived
     shown: Mapping[bytes, Identity] = {}  # of calls: whose their newest rows say that they are
+    awaited: bool = False  # a span of it was announced, and is not here
 
     def rollup(self) -> Rollup:
         """By the code that the ledger uses, over all of it."""
@@ -78,15 +79,20 @@ def read_trace(
     found = tables.rows(_spans_query(dimensions), id=trace_id.hex())
     calls = [_call(trace_id, row) for row in tables.rows(_CALLS, id=trace_id.hex())]
     shown = {span_key(call.span_id): call.identity for call in calls}
-    spans = {span.node[0]: span for span in map(_span, found)}
     hits = [_hit(trace_id, row) for row in found if (row[10] or row[11])]
     told = [call for call in (recognise(hit, dimensions) for hit in hits) if call is not None]
+    begun = {
+        span_key(call.span_id): parent_key(call.parent_span_id)
+        for call in told
+        if call.role == PENDING
+    }
+    spans = {span.node[0]: span for span in map(_span, found) if span.node[0] not in begun}
     own = {span_key(call.span_id): call.identity for call in told}
     records = [in_own_words(call, own.get(span_key(call.span_id))) for call in calls]
     records += [
         call for call in told if call.role == WITNESS and span_key(call.span_id) not in shown
     ]
-    return StoredTrace(spans, records, shown)
+    return StoredTrace(spans, records, shown, not spans.keys() >= set(begun.values()))
 
 
 def in_own_words(call: LlmCall, own: Identity | None) -> LlmCall:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
+from costspan.dialect import ANNOUNCES
 from costspan.exporter.clickhouse import rows
 from costspan.exporter.clickhouse.fit import fit_calls, fit_totals
 from costspan.exporter.clickhouse.inserts import Insert
@@ -35,7 +36,9 @@ INNER JOIN (SELECT TraceId, sum(Version) AS Versions, max(End) AS Last, max(Span
                    max(LlmCalls) AS Calls
             FROM trace_totals_parts FINAL WHERE SettledVersions = 0
             GROUP BY TraceId) AS p ON p.TraceId = t.TraceId
-LEFT JOIN (SELECT TraceId, uniqExact(SpanId) AS Spans FROM otel_traces
+LEFT JOIN (SELECT TraceId, uniqExactIf(SpanId,
+               NOT hasAny(mapKeys(SpanAttributes), {announces:Array(String)})) AS Spans
+           FROM otel_traces
            WHERE Timestamp > now() - toIntervalSecond({since:UInt64} + 86400) AND TraceId IN (
                SELECT TraceId FROM trace_totals_parts
                WHERE has(Flags, 'orphans') AND Arrived > now() - toIntervalSecond({since:UInt64}))
@@ -79,7 +82,9 @@ class Settled(NamedTuple):
 
 def candidates(store: Store, *, since: int, quiet: int) -> list[Candidate]:
     """Traces that arrived in the last `since` seconds and have been quiet for `quiet` seconds."""
-    found = store.rows(_CANDIDATES, since=since, quiet=quiet, most=_MOST_TRACES)
+    found = store.rows(
+        _CANDIDATES, since=since, quiet=quiet, most=_MOST_TRACES, announces=list(ANNOUNCES)
+    )
     return [
         Candidate(bytes.fromhex(trace_id), calls, int(attos(cost)), *rest)
         for trace_id, calls, cost, *rest in found
@@ -116,7 +121,7 @@ def settle_all(
 
 def _row(one: Candidate, trace: StoredTrace, rolled: Rollup) -> TraceTotals:
     """The store knows the name of every span; a ledger only those that carry a record."""
-    grade = "verified" if rolled.whole else "quiet"
+    grade = "verified" if rolled.whole and not trace.awaited else "quiet"
     stamp = Stamp(one.trace_id, WRITER, 0, one.versions, FINISHED, grade, one.arrived_ns)
     row = totals(rolled, stamp)
     row.settles = one.versions

@@ -120,6 +120,7 @@ class _Trace(msgspec.Struct, array_like=True, gc=False):
     watched: _Watched | None = None
     entry_seen: int | None = None  # this and the next as `first_seen`
     checkpoint_at: int | None = None
+    announced: list[bytes] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -226,6 +227,7 @@ def _pack_trace(trace: Trace, now: int) -> _Trace:
         _pack_watched(trace.watched) if trace.watched else None,
         _moved(trace.entry_seen, -now),
         _moved(trace.checkpoint_at, -now),
+        list(trace.announced),
     )
 
 
@@ -237,6 +239,7 @@ def _unpack_trace(state: _Trace, now: int) -> Trace:
     trace.entry_seen = _moved(state.entry_seen, now)
     trace.checkpoint_at = _moved(state.checkpoint_at, now)
     trace.unwritten = trace.checkpoint_at is not None
+    trace.announced = set(state.announced)
     trace.amendments, trace.heads = state.amendments, state.heads
     for held in state.calls:
         trace.hold(held.span_id, _unpack_held(held))

@@ -24,6 +24,7 @@ from costspan.ledger.timers import (
     CHECKPOINT,
     EVICT_COUNT,
     EVICT_MEMORY,
+    IDLE_NO_ROOT,
     INTERRUPTED,
     LOCAL_ROOT_QUIET,
     ROOT_QUIET,
@@ -32,9 +33,10 @@ from costspan.ledger.timers import (
     LedgerSettings,
     Rules,
 )
-from costspan.ledger.trace import Held, Trace, group
+from costspan.ledger.trace import Held, Trace, group, take_announcements
 from costspan.model import (
     ALREADY_METERED,
+    PENDING,
     WITNESS,
     Frame,
     LlmCall,
@@ -53,6 +55,7 @@ __all__ = ["Closing", "LedgerSettings", "TraceLedger"]
 _RANK = {CHECKPOINT: 0, SHUTDOWN: 1, AMEND: 3}
 _RANK_CLOSE = 2
 _ENDED = frozenset({ROOT_QUIET, LOCAL_ROOT_QUIET, AMEND})  # what a trace ends with when all is well
+_WAITING = _ENDED | {IDLE_NO_ROOT}  # with these it may wait for a span that has to come
 _GRAVE_SHARE = 4  # a quarter of the memory remembers closed traces
 _CANDIDATES = 32  # oldest open traces among which a victim is chosen
 
@@ -133,17 +136,21 @@ class TraceLedger:
             return
         calls = decode_calls(frame.calls)
         groups = group(heads)
+        announced = take_announcements(groups, calls)
         if self._rows and calls:
             place(calls, heads)  # as in the rows that the store has of them
         self.last_seq = frame.seq
         touched: dict[bytes, Trace] = {}
         for trace_id, records in groups.items():
             trace = touched[trace_id] = self._visit(trace_id, frame, now)
+            if trace_id in announced:
+                trace.announced |= announced[trace_id]
+                self._meter.announced(len(announced[trace_id]))
             spans = trace.add_heads(records, frame.seq, now, entries=self._entries)
             self._note_late(trace, spans, now)
         for call in calls:
             owner = touched.get(call.trace_id[:16].ljust(16, b"\0"))
-            if owner is not None:
+            if owner is not None and call.role != PENDING:
                 self._take(owner, call, frame.received_ns)
         for trace in touched.values():
             self._account(trace)
@@ -159,7 +166,7 @@ class TraceLedger:
         """Write, close, amend and forget what is due. Return what goes out, in that order."""
         while (trace := self._calendar.pop(now)) is not None:
             due = self._rules.due(trace)
-            if due.at > now or self._waits_for_parents(trace, due.reason):
+            if due.at > now or self._waits_for_spans(trace, due.reason):
                 self._calendar.arm(trace, self._rules.due(trace).at)
             elif due.reason == CHECKPOINT:
                 self._checkpoint(trace)
@@ -322,10 +329,11 @@ class TraceLedger:
             held.shown = None
 
     @staticmethod
-    def _waits_for_parents(trace: Trace, reason: str) -> bool:
-        """Whether a trace that could be closed lacks a parent: asked once after every span."""
-        asked = reason in _ENDED and trace.usage and trace.lacking is None
-        return asked and trace.look_for_parents()
+    def _waits_for_spans(trace: Trace, reason: str) -> bool:
+        """Whether a trace that could be closed lacks a span: asked once after every one."""
+        if trace.lacking is not None or reason not in _WAITING:
+            return False
+        return (trace.usage or bool(trace.announced)) and trace.look_for_spans()
 
     def _checkpoint(self, trace: Trace) -> None:
         """A row of an open trace, for whoever watches it. The rows of its calls wait for its end.
@@ -497,5 +505,6 @@ class TraceLedger:
         if reason not in _ENDED or rolled.start_ns < self._doubtful_before:
             return "forced"
         if rolled.rooted:
-            return "verified" if rolled.whole else "quiet"
+            here = trace.announced <= rolled.forest.links.keys()
+            return "verified" if rolled.whole and here else "quiet"
         return "quiet" if trace.entry_seen is not None else "forced"

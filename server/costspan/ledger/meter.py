@@ -170,6 +170,10 @@ class Meter:
     def duplicate(self) -> None:
         self._add(self._telemetry.duplicate_spans, 1)
 
+    def announced(self, spans: int) -> None:
+        """What was sent when spans began: it is in no sum."""
+        self._add(self._telemetry.announced_spans, spans)
+
     def late(self, spans: int, kind: str) -> None:
         """Spans of a trace that was closed: `warm` amends it, `cold` starts a new generation."""
         self._add(self._telemetry.late_spans, spans, kind)

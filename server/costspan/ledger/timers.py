@@ -32,6 +32,7 @@ class LedgerSettings:
     # after the last span, while a parent is missing that this process's own exporter has to bring
     orphan_wait: float = 30.0
     idle: float = 300.0  # without a root: spans arrive when they end, and agents think long
+    pending: float = 900.0  # the same, while a span is known to have begun that has not come
     max_age: float = 3600.0
     late_window: float = 15.0  # after the last span
     amend_debounce: float = 5.0  # doubles with every amendment
@@ -58,6 +59,7 @@ class Rules:
         self._quiet = _ns(settings.quiet)
         self._quiesce_max = _ns(settings.quiesce_max)
         self._idle = _ns(settings.idle)
+        self._pending = max(self._idle, _ns(settings.pending))
         self._max_age = _ns(settings.max_age)
         self._late = _ns(settings.late_window)
         self._debounce = _ns(settings.amend_debounce)
@@ -95,7 +97,9 @@ class Rules:
     def _finish(self, trace: Trace) -> Due:
         root, reason = self._root(trace)
         if root is None:
-            return Due(trace.last_seen + self._idle, IDLE_NO_ROOT)
+            awaited = trace.announced and trace.lacking is not None  # somebody has looked
+            idle = self._pending if awaited else self._idle
+            return Due(trace.last_seen + idle, IDLE_NO_ROOT)
         quiet = self._orphan_wait if trace.lacking else self._quiet
         done = Due(max(root + self._grace, trace.last_seen + quiet), reason)
         return min(done, Due(root + self._quiesce_max, ROOT_QUIESCE_MAX), key=lambda due: due.at)

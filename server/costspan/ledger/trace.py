@@ -7,16 +7,17 @@ so they are held as bytes and unpacked once, for the roll-up.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
 
 from costspan.ledger.alarms import Watched
 from costspan.ledger.billing import Known
-from costspan.ledger.forest import ROOT, is_entry, is_local, richer
+from costspan.ledger.forest import ROOT, is_entry, is_local, parent_key, richer
 from costspan.ledger.meter import Outcome, counts_on_arrival
 from costspan.ledger.rollup import Decision, Rollup, rollup
-from costspan.model import PROVISIONAL, WITNESS, LlmCall
+from costspan.model import PENDING, PROVISIONAL, WITNESS, LlmCall
 from costspan.wire import HEAD, HEAD_SIZE
 
 # wire.HEAD without the trace id, which the key says, and without the spare bytes
@@ -24,6 +25,7 @@ _SPLIT = struct.Struct("<16s38s26x")
 _PARENTS = struct.Struct("<8xQ22x")  # for the root check, nothing else is read
 _ENTRIES = struct.Struct("<32xIBx")
 _LINKS = struct.Struct("<8s8s16xI2x")
+_HEAD = struct.Struct("<8s30s")
 _NODE = struct.Struct("<8s8sQQIBB")
 # bytes of the Python objects around the payload, measured with tracemalloc
 _TRACE_BYTES, _CALL_BYTES, _GRAVE_BYTES, _ID_BYTES = 1000, 250, 850, 110
@@ -43,6 +45,23 @@ def group(heads: bytes) -> dict[bytes, bytes]:
         else:
             runs[trace_id] = [rest]
     return {trace_id: b"".join(run) for trace_id, run in runs.items()}
+
+
+def take_announcements(
+    groups: dict[bytes, bytes], calls: Iterable[LlmCall]
+) -> dict[bytes, set[bytes]]:
+    """Take out of the groups what was sent when a span began. Return the begun spans by trace."""
+    announced: dict[bytes, set[bytes]] = {}
+    sent: dict[bytes, set[bytes]] = {}
+    for call in calls:
+        if call.role == PENDING:
+            trace_id = call.trace_id[:16].ljust(16, b"\0")
+            announced.setdefault(trace_id, set()).add(parent_key(call.parent_span_id))
+            sent.setdefault(trace_id, set()).add(parent_key(call.span_id))
+    for trace_id, ids in sent.items():
+        heads = _HEAD.iter_unpack(groups.get(trace_id, b""))
+        groups[trace_id] = b"".join(span_id + rest for span_id, rest in heads if span_id not in ids)
+    return announced
 
 
 class Grave(NamedTuple):
@@ -125,6 +144,7 @@ class Trace:
     __slots__ = (
         "amend_at",
         "amendments",
+        "announced",
         "armed",
         "arrived_ns",
         "calls",
@@ -162,6 +182,7 @@ class Trace:
         self.root_seen: int | None = None
         self.entry_seen: int | None = None  # the last entry span, if these end a trace
         self.lacking: bool | None = None  # a parent is missing; None: nobody has looked
+        self.announced: set[bytes] = set()  # spans that have begun, and may not have come
         self.last_seq = generation
         self.heads = bytearray()
         self.calls: dict[bytes, Held] = {}
@@ -194,12 +215,16 @@ class Trace:
             self.entry_seen = now
         return len(heads) // _NODE.size
 
-    def look_for_parents(self) -> bool:
-        """Whether a parent is missing that is known to be in the process of its child."""
+    def look_for_spans(self) -> bool:
+        """Whether one is missing that has to come.
+
+        A parent that is known to be in the process of its child, or a span that was announced.
+        """
         links = list(_LINKS.iter_unpack(self.heads))
         here = {span_id for span_id, _, _ in links} | {ROOT}
         self.lacking = any(is_local(flags) and parent not in here for _, parent, flags in links)
-        return self.lacking
+        self.announced -= here
+        return self.lacking or bool(self.announced)
 
     def hold(self, span_id: bytes, held: Held) -> None:
         """A span's record, in place of the one that there was."""
@@ -218,7 +243,8 @@ class Trace:
     def estimate(self) -> int:
         """Estimated bytes of everything it holds; a bytearray grows by an eighth ahead."""
         grave = self.grave.size if self.grave else 0
-        return _TRACE_BYTES + len(self.heads) * 9 // 8 + self.payload + grave
+        ids = _ID_BYTES * len(self.announced)
+        return _TRACE_BYTES + len(self.heads) * 9 // 8 + self.payload + grave + ids
 
     def rollup(self) -> Rollup:
         """Unpack and roll up."""
@@ -245,7 +271,7 @@ class Trace:
         """Give the payload back: an entry of the calendar may name the trace for a while."""
         self.armed = None
         self.size = 0
-        self.heads, self.calls = bytearray(), {}
+        self.heads, self.calls, self.announced = bytearray(), {}, set()
 
     def bury(self) -> Grave | None:
         """What has to be remembered when it goes; None if nothing ever carried usage."""

@@ -88,6 +88,7 @@ PYDANTIC_AI = (
         gaps=(OPENAI_STREAMS, ANTHROPIC_SDK_SPANS),
         evidence=(
             "golden/pydantic_ai/logfire_anthropic.json",
+            "golden/pydantic_ai/logfire_pending.json",
             "integration/test_real_libraries.py::logfire",
         ),
     ),

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from costspan.model import WITNESS, Charge, LlmCall
+from costspan.model import PENDING, WITNESS, Charge, LlmCall
 from costspan.wire import native
 from costspan.wire.native import Block
 
 _KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
 _CODES = ("Unset", "Ok", "Error")
+_ROWLESS = frozenset({WITNESS, PENDING})
 TIME = "DateTime64(9)"
 MONEY = "Decimal(38, 18)"
 
@@ -80,8 +81,8 @@ _AMOUNTS: dict[str, Callable[[LlmCall], str]] = {
 
 
 def stored(calls: Sequence[LlmCall]) -> list[LlmCall]:
-    """Those that become rows: a witness carries no usage."""
-    return [call for call in calls if call.role != WITNESS]
+    """Those that become rows: the others carry no usage."""
+    return [call for call in calls if call.role not in _ROWLESS]
 
 
 def call_block(calls: Sequence[LlmCall]) -> Block:

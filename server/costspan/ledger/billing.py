@@ -21,7 +21,7 @@ from typing import NamedTuple
 from costspan.ledger.accounts import repeated
 from costspan.ledger.doubles import Doubles, told_twice
 from costspan.ledger.forest import ROOT, Forest
-from costspan.ledger.held import Below
+from costspan.ledger.held import Below, Carried
 from costspan.ledger.likeness import TELLS_OF_A_CALL, Tokens, rank, says_nothing, tokens
 from costspan.ledger.nameless import added_up, name
 from costspan.ledger.series import contained
@@ -51,7 +51,7 @@ class Known(NamedTuple):
     """What is known of calls that were settled in an earlier generation of the same trace."""
 
     responses: frozenset[str] = frozenset()  # response ids that were billed
-    below: Mapping[bytes, Tokens] = {}  # span that had not arrived -> tokens billed below it
+    below: Mapping[bytes, Carried] = {}  # span that had not arrived -> what was billed below it
 
 
 class Bills(NamedTuple):
@@ -69,12 +69,13 @@ def bill(forest: Forest, known: Known = Known()) -> Bills:  # noqa: B008  (immut
     doubles = told_twice(forest)
     settled = _settled(doubles, forest, known)
     below = _carried(forest, known)
+    detailed = doubles.nested or bool(below) or forest.orphans > 0  # or what is left has to tell
     reasons: dict[bytes, str] = {}
     left: dict[bytes, Below] = {}
     flags: set[str] = set()
     for span_id in forest.order:
         call = forest.calls[span_id]
-        under = below.pop(span_id, None) or Below(detailed=doubles.nested)
+        under = below.pop(span_id, None) or Below(detailed=detailed)
         reason = reasons[span_id] = _decide(span_id, call, under, doubles, settled)
         if reason == NOT_INFERENCE and under.settled and _says_more(call, under):
             flags.add(UNCOVERED)
@@ -203,8 +204,8 @@ def _models(forest: Forest, reasons: Mapping[bytes, str]) -> dict[bytes, str]:
 def _carried(forest: Forest, known: Known) -> dict[bytes, Below]:
     """What earlier generations billed below spans that have arrived since."""
     below: dict[bytes, Below] = {}
-    for span_id, amount in known.below.items():
-        place, held = forest.nearest(span_id), Below.carried(amount)
+    for span_id, left in known.below.items():
+        place, held = forest.nearest(span_id), Below.carried(left)
         below[place] = below[place].merged(held) if place in below else held
     return below
 
@@ -224,7 +225,7 @@ def _left(
             if reasons[winner] in BILLED or reasons[winner] == ALREADY_METERED:
                 responses.add(call.response_id)
     missing = {
-        span_id: held.tokens
+        span_id: held.carry()
         for span_id, held in left.items()
         if span_id not in forest.links and any(span_id)
     }

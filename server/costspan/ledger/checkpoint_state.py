@@ -18,8 +18,9 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from costspan.ledger.alarms import Watched
-from costspan.ledger.billing import Known, Tokens
+from costspan.ledger.billing import Known
 from costspan.ledger.graveyard import pack as bury
+from costspan.ledger.held import Carried, Kinds
 from costspan.ledger.ledger import LedgerState
 from costspan.ledger.meter import Outcome
 from costspan.ledger.trace import Grave, Held, Trace
@@ -27,7 +28,6 @@ from costspan.model import LlmCall, TraceTotals
 
 _SECTION = struct.Struct(">BI")  # kind, bytes that follow
 _AT_ONCE = 256  # things in a section: while one is packed, other threads get no turn
-_MOST = 2**63 - 1  # what a msgpack integer holds for sure
 _WITNESS, _COUNTED, _METERED = 1, 2, 4
 
 _Thing = TypeVar("_Thing")
@@ -58,10 +58,11 @@ class _Header(msgspec.Struct, array_like=True):
 
 
 class _Known(msgspec.Struct, array_like=True, gc=False):
-    """`Known`; token counts above 2^63 are cut, they are nonsense that is flagged elsewhere."""
+    """`Known`."""
 
     responses: list[str]
     below: list[tuple[bytes, int, int]]
+    details: list[tuple[int, Kinds | None]] = []  # of each of them: calls and kinds
 
 
 class _Grave(msgspec.Struct, array_like=True, gc=False):
@@ -294,15 +295,20 @@ def _unpack_grave(state: _Grave) -> Grave:
 def _pack_known(known: Known) -> _Known | None:
     if not known.responses and not known.below:
         return None
-    below = [
-        (span_id, min(tokens_in, _MOST), min(tokens_out, _MOST))
-        for span_id, (tokens_in, tokens_out) in known.below.items()
-    ]
-    return _Known(list(known.responses), below)
+    below = known.below.items()
+    return _Known(
+        list(known.responses),
+        [(span_id, left.tokens_in, left.tokens_out) for span_id, left in below],
+        [(left.calls, left.kinds) for _, left in below],
+    )
 
 
 def _unpack_known(state: _Known | None) -> Known:
     if state is None:
         return Known()
-    below: dict[bytes, Tokens] = {one: (there, back) for one, there, back in state.below}
+    details = state.details or [(1, None)] * len(state.below)
+    below = {
+        span_id: Carried(there, back, *detail)
+        for (span_id, there, back), detail in zip(state.below, details, strict=True)
+    }
     return Known(frozenset(state.responses), below)

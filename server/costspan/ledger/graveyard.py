@@ -12,7 +12,7 @@ import msgspec
 
 from costspan.ledger.billing import Known
 from costspan.ledger.forest import ROOT
-from costspan.ledger.likeness import Tokens
+from costspan.ledger.held import Carried
 from costspan.ledger.trace import Grave
 
 _ID = len(ROOT)
@@ -22,7 +22,7 @@ _GRAVE_BYTES = 240  # of the entry around a packed grave, measured as resident m
 class _Packed(msgspec.Struct, array_like=True):
     spans: bytes  # ids, one after the other
     responses: list[str]
-    below: dict[bytes, Tokens]
+    below: dict[bytes, Carried]
     rooted: bool
 
 

@@ -14,6 +14,7 @@ _CALLS_A_MODEL = frozenset(
     {"chat", "generate_content", "text_completion", "embeddings", "rerank", "image_generation"}
     | {"speech", "transcription", "translation"}
 )
+_MOST = 2**63 - 1  # what a msgpack integer holds for sure
 _MOST_KINDS = 16  # beyond that nothing is told apart: a span costs the same however many there are
 
 
@@ -24,26 +25,68 @@ class _Kind(NamedTuple):
     source: tuple[str, str]
 
 
+Kinds = tuple[tuple[str, str, str, int, int, int, int], ...]
+"""model, source (2), tokens (2), and those of them that a tool or an agent spent (2)"""
+
+
+class Carried(NamedTuple):
+    """What one generation of a trace leaves to the next below a span that had not come.
+
+    Token counts above 2^63 are cut: no format holds them, and they are flagged elsewhere.
+    """
+
+    tokens_in: int
+    tokens_out: int
+    calls: int = 1
+    kinds: Kinds | None = None
+
+
 class Below:
     """What is settled below a span: billed here, or known to be billed elsewhere."""
 
-    __slots__ = ("behind", "calls", "doubled", "kinds", "settled", "tokens_in", "tokens_out")
+    __slots__ = (
+        "behind",
+        "calls",
+        "doubled",
+        "earlier",
+        "kinds",
+        "settled",
+        "tokens_in",
+        "tokens_out",
+    )
 
     def __init__(self, *, detailed: bool = True) -> None:
         """`detailed`: as is needed to ask what it covers."""
         self.settled = False
+        self.earlier = False  # a part of it is of an earlier generation
         self.calls = self.tokens_in = self.tokens_out = 0
         self.kinds: dict[_Kind, Tokens] | None = {} if detailed else None  # None: not told apart
         self.behind: dict[_Kind, Tokens] = {}  # the part of them that a tool or an agent spent
         self.doubled: dict[bytes, LlmCall] = {}  # calls told of several times: each counts once
 
     @classmethod
-    def carried(cls, amount: Tokens) -> Below:
+    def carried(cls, left: Carried) -> Below:
         """What an earlier generation billed."""
-        below = cls(detailed=False)
-        below.settled, below.calls = True, 1
-        below.tokens_in, below.tokens_out = amount
+        below = cls(detailed=left.kinds is not None)
+        below.settled = below.earlier = True
+        below.calls, below.tokens_in, below.tokens_out = left.calls, left.tokens_in, left.tokens_out
+        if below.kinds is not None:
+            for name, service, shape, there, back, *behind in left.kinds or ():
+                kind = _Kind(name, (service, shape))
+                below.kinds[kind] = (there, back)
+                below.behind[kind] = (behind[0], behind[1])
         return below
+
+    def carry(self) -> Carried:
+        """For a later generation."""
+        kinds: Kinds | None = None
+        if self.kinds is not None:
+            behind = self.behind
+            kinds = tuple(
+                (kind.model, *kind.source, *_cut(held), *_cut(behind.get(kind, (0, 0))))
+                for kind, held in sorted(self.kinds.items())
+            )
+        return Carried(*_cut(self.tokens), self.calls, kinds)
 
     @property
     def tokens(self) -> Tokens:
@@ -68,6 +111,7 @@ class Below:
         if len(self.doubled) < len(other.doubled):
             self, other = other, self  # noqa: PLW0642  (neither is used on its own again)
         self.settled |= other.settled
+        self.earlier |= other.earlier
         self.calls += other.calls
         self.tokens_in += other.tokens_in
         self.tokens_out += other.tokens_out
@@ -97,6 +141,8 @@ class Below:
         if not any(held):
             return False
         sums_up = call.operation not in _CALLS_A_MODEL or (calls > 1 and wanted == held)
+        if self.earlier and wanted == held and not call.charge.total:
+            sums_up = True  # who told of it is gone, and a name without a price may be an alias
         if self.kinds is not None and not sums_up:
             held = self._comparable(call, own)
         return any(held) and wanted[0] <= held[0] and wanted[1] <= held[1]
@@ -141,6 +187,10 @@ class Below:
             _increase(self.behind, kind, amount)
         if len(self.kinds) > _MOST_KINDS:  # that it comes to this depends on no order
             self.kinds = None
+
+
+def _cut(amount: Tokens) -> Tokens:
+    return min(amount[0], _MOST), min(amount[1], _MOST)
 
 
 def _kind(call: LlmCall) -> _Kind:

@@ -276,8 +276,19 @@ class Trace:
     def bury(self) -> Grave | None:
         """What has to be remembered when it goes; None if nothing ever carried usage."""
         if not self.usage:
-            return self.grave
+            return self._passed_on()
         spans = frozenset(span_id for span_id, held in self.calls.items() if not held.witness)
         earlier = self.grave.spans if self.grave else frozenset()
         rooted = self.rooted or (self.grave is not None and self.grave.rooted)
         return Grave(spans | earlier, self.known, rooted)
+
+    def _passed_on(self) -> Grave | None:
+        """The grave of earlier generations: what they left below a span may be below another now.
+
+        A step between a call and its wrapper may be all that a generation saw.
+        """
+        grave = self.grave
+        if grave is None or not grave.known.below:
+            return grave
+        rolled = self.rollup()
+        return Grave(grave.spans, rolled.left, grave.rooted or rolled.rooted)

@@ -15,6 +15,7 @@ from costspan.ledger.billing import Known
 from costspan.ledger.checkpoint import FORMAT, Checkpoints
 from costspan.ledger.checkpoint_state import Snapshot, pack, unpack
 from costspan.ledger.graveyard import pack as bury
+from costspan.ledger.held import Carried
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.ledger.published import Published
 from costspan.ledger.trace import Grave, Trace
@@ -164,10 +165,19 @@ def test_the_graves_of_format_1_are_read() -> None:
     header = msgspec.msgpack.encode([5, 0])
     sections = ((0, header), (2, graves))
     body = b"".join(struct.pack(">BI", kind, len(each)) + each for kind, each in sections)
-    assert list(unpack(memoryview(body), 0).ledger.graves) == [(b"g" * 16, bury(GRAVE))]
+    left = Known(frozenset({"r"}), {b"m" * 8: Carried(3, 4)})
+    grave = Grave(frozenset({b"s" * 8}), left, rooted=True)
+    assert list(unpack(memoryview(body), 0).ledger.graves) == [(b"g" * 16, bury(grave))]
 
 
-GRAVE = Grave(frozenset({b"s" * 8}), Known(frozenset({"r"}), {b"m" * 8: (3, 4)}), rooted=True)
+KNOWN = Known(
+    frozenset({"r"}),
+    {
+        b"m" * 8: Carried(3, 4, 2, (("m", "app", "chatcmpl-", 3, 4, 1, 1),)),
+        b"n" * 8: Carried(2**63 - 1, 0),
+    },
+)
+GRAVE = Grave(frozenset({b"s" * 8}), KNOWN, rooted=True)
 TIMES = ("first_seen", "last_seen", "root_seen", "amend_at", "entry_seen", "checkpoint_at")
 
 

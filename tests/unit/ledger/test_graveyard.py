@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from costspan.ledger.billing import Known
 from costspan.ledger.graveyard import Graveyard
+from costspan.ledger.held import Carried
 from costspan.ledger.trace import Grave
 from ledger_samples import ident
 
 GRAVE = Grave(
     frozenset(map(ident, range(1, 30))),
-    Known(frozenset({"chatcmpl-1", "\u00fc"}), {ident(99): (3, 10**15)}),
+    Known(
+        frozenset({"chatcmpl-1", "\u00fc"}),
+        {ident(99): Carried(3, 10**15), ident(98): Carried(1, 2, 1, (("m", "", "", 1, 2, 0, 0),))},
+    ),
     rooted=True,
 )
 EMPTY = Grave(frozenset(), Known(), rooted=False)

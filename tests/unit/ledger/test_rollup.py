@@ -14,6 +14,7 @@ from costspan.model import (
     CUMULATIVE,
     TOKEN_COUNTER,
     WITNESS,
+    Charge,
     LlmCall,
 )
 from ledger_samples import DOLLAR, Span, calls, ident, record, span
@@ -302,14 +303,42 @@ def test_an_error_costs_and_is_named() -> None:
 def test_what_an_earlier_generation_billed_is_known() -> None:
     """The agent ends last: its calls were billed, its own span arrives in a new generation."""
     first = roll(span(3, 2, call=record(8, 2, response_id="r")))
-    assert first.left.below == {ident(2): (8, 2)}
+    assert first.left.below[ident(2)][:2] == (8, 2)
     agent, tool = span(1, call=record(8, 2, role=AGENT)), span(2, 1)
     again = span(4, 1, call=record(8, 2, response_id="r"))
     assert tokens(roll(agent, tool, again)) == 10
     later = roll(agent, tool, again, known=first.left)
     assert reasons(later) == ["not_inference", "duplicate"]
     still = roll(tool, known=first.left)
-    assert still.left.below == {ident(1): (8, 2)}
+    assert still.left.below[ident(1)][:2] == (8, 2)
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "reason"),
+    [
+        (record(9, 2), record(8, 2), "covered"),
+        (record(9, 2, model="other"), record(8, 2), "leaf"),
+        (record(8, 2), record(8, 2, model="alias", cost=None), "leaf"),
+    ],
+    ids=["of its model", "of another model", "exactly, of another model"],
+)
+def test_a_call_around_calls_of_an_earlier_generation_is_judged_as_in_one(
+    inner: LlmCall, outer: LlmCall, reason: str
+) -> None:
+    """What was billed below it is told apart by model, there as here."""
+    below, above = span(3, 2, start=1, end=2, call=inner), span(1, end=9, call=outer)
+    step = span(2, 1, start=1, end=3)
+    left = roll(below, step).left
+    assert roll(above, known=left).decisions[ident(1)].reason == reason
+    assert roll(above, step, below).decisions[ident(1)].reason == reason
+
+
+def test_an_alias_without_a_price_is_covered_by_exactly_its_tokens() -> None:
+    """In one generation the two are known to tell of one call; in two the record is gone."""
+    alias = record(8, 2, model="alias")
+    alias.charge = Charge("unpriced", "unknown_model")
+    left = roll(span(3, 2, call=record(8, 2))).left
+    assert roll(span(2, call=alias), known=left).decisions[ident(2)].reason == "covered"
 
 
 def test_a_chain_of_100_000_spans_is_rolled_up_without_recursion() -> None:

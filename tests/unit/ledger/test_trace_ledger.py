@@ -146,6 +146,21 @@ def test_a_late_span_of_a_forgotten_trace_starts_a_generation_that_closes_soon()
     assert bench.telemetry.late_spans.exact("cold") == 1
 
 
+def test_a_step_that_comes_alone_still_leads_to_the_wrapper_above_it() -> None:
+    """Call, step and wrapper, each after the one before was forgotten: one call, billed once."""
+    bench = Bench()
+    for now, one in (
+        (0, span(3, 2, start=2, end=3, call=record())),
+        (400, span(2, 1, start=1, end=4)),
+        (800, span(1, start=0, end=5, call=record())),
+    ):
+        bench.expire(now)
+        bench.add(now, one)
+    bench.shutdown(1200)
+    newest = {closing.totals.generation: closing.totals for closing in bench.out}
+    assert bench.net() == sum(int(row.cost) for row in newest.values()) == 200
+
+
 def test_a_span_sent_again_is_counted_once_open_closed_or_forgotten() -> None:
     bench = Bench()
     sent = [span(1), span(2, 1, call=record())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from costspan.errors import Full
-from costspan.model import OWN, ROOTS, Backlog, Frame, ReaderSpec
+from costspan.model import OWN, RELEASED, Backlog, Frame, ReaderSpec
 
 
 class Killed(BaseException):
@@ -64,7 +64,7 @@ class DurableJournal:
         return self.kept
 
     def append(self, frames: Sequence[Frame]) -> int:
-        if self.full and any(one.flags & OWN or one.signal == ROOTS for one in frames):
+        if self.full and any(one.flags & OWN or one.signal == RELEASED for one in frames):
             raise Full("no room for rows")
         for frame in frames:
             self._fuse.burn()

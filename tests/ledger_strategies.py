@@ -52,7 +52,7 @@ def _by_some_library(call: LlmCall, draw: st.DrawFn) -> None:
     """What decides who tells a call best, and whether two tell of one."""
     call.scope_name = draw(st.sampled_from(["app", "litellm", "logfire.openai"]))
     call.service = draw(st.sampled_from(["app", "app", "gateway"]))
-    call.operation = draw(st.sampled_from(["chat", "chat", "", "execute_tool"]))
+    call.operation = draw(st.sampled_from(["chat", "chat", "", "execute_tool", "invoke_agent"]))
     call.cumulative = draw(st.integers(0, 3)) == 0
     if call.usage is not None and draw(st.booleans()):
         call.usage["cache_read"] = draw(st.integers(1, 3))

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from costspan.model import AGGREGATE, LEAF, PENDING, WITNESS, Charge, LlmCall, Tally, TraceTotals
+from costspan.model import (
+    AGGREGATE,
+    LEAF,
+    PENDING,
+    WITNESS,
+    AgentTotals,
+    Charge,
+    LlmCall,
+    Tally,
+    TraceTotals,
+)
 from costspan.wire import Head
 from ledger_samples import START, Span, ident, record
 from trace_drawing import UNPRICED, Told
@@ -78,6 +88,30 @@ def right(truth: Truth) -> Answers:
         },
         (sum(again), len(again)),
     )
+
+
+def right_runs(truth: Truth) -> dict[int, tuple[str, int, int, int]]:
+    """Of each agent's outermost runs: its name, cost and calls with all below, what is its own."""
+    names = {one: said.agent for one, said in truth.spans.items() if said.kind in ("agent", "sum")}
+
+    def outermost(agent: str, one: int) -> int:
+        """The run of the agent at or above a span that no other is above."""
+        return [0, *(up for up in truth.way(one) if names.get(up) == agent)][-1]
+
+    own = {
+        one: (outermost(truth.agent(one, *truth.twins(one)), one), said.cost or 0)
+        for one, said in truth.billed.items()
+    }
+    return {
+        one: (agent, *truth.inclusive(one), sum(cost for run, cost in own.values() if run == one))
+        for one, agent in names.items()
+        if agent and outermost(agent, one) == one and truth.inclusive(one)[1]
+    }
+
+
+def runs_of(told: Mapping[bytes, AgentTotals]) -> dict[int, tuple[str, int, int, int]]:
+    """The same as the ledger says it."""
+    return {_number(i): (one.name, one.cost, one.calls, one.own_cost) for i, one in told.items()}
 
 
 def sums_of(rows: Iterable[TraceTotals]) -> Sums:

@@ -22,6 +22,7 @@ from costspan.dialect.cache import EVIDENCE, REPORTED_ZERO
 from costspan.doctor.report import json_schema as doctor_schema
 from costspan.processor.enrich import ATTRIBUTES
 from costspan.processor.trace_facts import (
+    AGENT_ATTRIBUTES,
     EVENT_ATTRIBUTES,
     SIGNAL_ATTRIBUTES,
     SIGNAL_EVENT,
@@ -87,9 +88,9 @@ def metrics() -> str:
 def attributes() -> str:
     """Every attribute of the table in `processor/enrich.py`."""
     head = ("attribute", "type", "meaning")
-    rows, trace, event, signal = (
-        [(f"`{each.name}`", each.type, each.text) for each in attributes]
-        for attributes in (ATTRIBUTES, TRACE_ATTRIBUTES, EVENT_ATTRIBUTES, SIGNAL_ATTRIBUTES)
+    names = ATTRIBUTES, TRACE_ATTRIBUTES, AGENT_ATTRIBUTES, EVENT_ATTRIBUTES, SIGNAL_ATTRIBUTES
+    rows, trace, agent, event, signal = (
+        [(f"`{each.name}`", each.type, each.text) for each in attributes] for attributes in names
     )
     return page(
         "Attributes",
@@ -100,11 +101,15 @@ def attributes() -> str:
         "With `log_event` in `processors.trace_totals.emit` each version of a trace's total is a"
         f" log record named `{TRACE_EVENT}`, linked to the trace's root, and each limit that an"
         f" open trace passes one named `{SIGNAL_EVENT}`, linked to the call with which it did. They"
-        " go to every otlp exporter. A destination that serves no logs is asked once."
-        " With `root_span` root spans carry the attributes of a total, but for version and writer.",
+        " go to every otlp exporter. A destination that serves no logs is asked once.",
         table(head, [*trace, *event]),
         f"`{SIGNAL_EVENT}`:",
         table(head, signal),
+        "## Roots and agents' runs",
+        "With `root_span` in `processors.trace_totals.emit` root spans carry the attributes of a"
+        " total, but for version and writer, and of the spans of an agent's runs (`invoke_agent`)"
+        " the outermost these:",
+        table(head, agent),
         "## Calls that are told of twice",
         "A library's SDK, the framework around it and the gateway behind it may each report the"
         " same call. Where one request shows that, the cost is on the span that is billed; the"

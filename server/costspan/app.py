@@ -40,14 +40,15 @@ from costspan.ledger.checkpoint import Checkpoints
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.ledger.outbox import Events
 from costspan.ledger.reader import READER, LedgerReader
-from costspan.ledger.root_sender import RootSender
-from costspan.ledger.roots import ROOTS_READER, Roots
+from costspan.ledger.waiting import WAITING_READER, Waiting
+from costspan.ledger.waiting_sender import WaitingSender
 from costspan.model import (
-    HELD_ROOTS,
+    HELD,
     LOGS,
-    ROOTS,
+    RELEASED,
     TRACE_TOTALS,
     TRACES,
+    AgentTotals,
     Journal,
     ReaderSpec,
     TraceTotals,
@@ -72,7 +73,7 @@ _log = logging.getLogger(__name__)
 # Requests between arrival and ack. Above it clients are asked to come back; one alone always fits.
 _IN_FLIGHT_BYTES = 128 * 1024 * 1024
 _RECEIVER_GRACE = 2.0  # seconds for calls in flight once the listeners close
-_ROOTS_SHARE = 4  # a quarter of the ledger's memory holds roots, if they wait for totals
+_WAITING_SHARE = 4  # a quarter of the ledger's memory holds spans, if any wait for totals
 _SECOND = 1_000_000_000
 # Python runs signal handlers in the main thread only. A signal that the kernel hands to another
 # one does not interrupt this one's wait, so it looks by itself (docs.python.org, module signal).
@@ -96,7 +97,7 @@ class Service:
         self._admission = Admission(_IN_FLIGHT_BYTES)
         self._store = _store(config)
         self._destinations = self._make_destinations()
-        self._holds_roots = self._may_hold_roots()
+        self._holds_spans = self._may_hold_spans()
         self.journal = self._journal([*self._reader_specs(), *self._ledger_specs()])
         self._survey = Survey()
         self._ledger = self._ledger_reader()
@@ -105,7 +106,7 @@ class Service:
         meter = self._meter(self._prices.prices) if self._prices is not None else None
         self.pipeline = Pipeline(
             *(self.journal, meter, self.telemetry, self._clock, self._survey.note),
-            hold_roots=self._holds_roots,
+            hold_spans=self._holds_spans,
         )
         self._grpc: GrpcReceiver | None = None
         self._http: WebServer | None = None  # OTLP/HTTP
@@ -243,36 +244,36 @@ class Service:
         )
         return DiskJournal(readers, settings, self.telemetry, self._clock)
 
-    def _may_hold_roots(self) -> bool:
-        """Whether root spans wait for totals: where there are any, and somebody gets them so."""
+    def _may_hold_spans(self) -> bool:
+        """Whether spans wait for totals: where there are any, and somebody gets them so."""
         processors = self._config.processors
         wanted = "root_span" in processors.trace_totals.emit and processors.cost.enabled
-        return wanted and any(ROOTS in each.takes for each in self._destinations.values())
+        return wanted and any(RELEASED in each.takes for each in self._destinations.values())
 
     def _ledger_specs(self) -> list[ReaderSpec]:
-        """What the ledger never reads would never leave if roots wait for it: so no frame is lost.
+        """What the ledger never reads would never leave if spans wait for it: so no frame is lost.
 
-        A journal on disk may hold roots from a time when they waited.
+        A journal on disk may hold spans from a time when they waited.
         """
-        takes = frozenset({TRACES, HELD_ROOTS})
-        full = BACKPRESSURE if self._holds_roots else DROP_OLDEST
+        takes = frozenset({TRACES, HELD})
+        full = BACKPRESSURE if self._holds_spans else DROP_OLDEST
         specs = [ReaderSpec(READER, takes, full, counted=False, releases=self._durable)]
         if self._durable:
-            roots = frozenset({HELD_ROOTS})
-            awaits = frozenset({ROOTS})
+            held = frozenset({HELD})
+            awaits = frozenset({RELEASED})
             specs.append(
-                ReaderSpec(ROOTS_READER, roots, BACKPRESSURE, counted=False, awaits=awaits)
+                ReaderSpec(WAITING_READER, held, BACKPRESSURE, counted=False, awaits=awaits)
             )
         return specs
 
-    def _root_sender(self) -> tuple[Roots, RootSender] | None:
-        if not (self._holds_roots or self._durable):
+    def _waiting(self) -> tuple[Waiting, WaitingSender] | None:
+        if not (self._holds_spans or self._durable):
             return None
         limits = self._config.processors.trace_totals.limits
-        roots = Roots(limits.bytes // _ROOTS_SHARE, _with_totals, self.telemetry)
+        waiting = Waiting(limits.bytes // _WAITING_SHARE, _with_totals, self.telemetry)
         room = self._config.journal.limit
-        sender = RootSender(self.journal, roots, self.telemetry, room, durable=self._durable)
-        return roots, sender
+        sender = WaitingSender(self.journal, waiting, self.telemetry, room, durable=self._durable)
+        return waiting, sender
 
     def _ledger_reader(self) -> LedgerReader:
         totals = self._config.processors.trace_totals
@@ -288,10 +289,10 @@ class Service:
             max_age=totals.max_age,
             late_window=totals.late_window,
             max_traces=totals.limits.traces,
-            max_bytes=room - room // _ROOTS_SHARE if self._holds_roots else room,
+            max_bytes=room - room // _WAITING_SHARE if self._holds_spans else room,
             max_spans=totals.limits.spans_per_trace,
         )
-        held = self._root_sender()
+        held = self._waiting()
         # Rows are named by the journal: one on disk goes on with them under any host's name, and
         # one in memory is a new epoch, so that old rows stay as they are.
         identity = self.journal.identity[:16]
@@ -307,11 +308,11 @@ class Service:
             rows=rows,
             observe=self._survey.take,
             limits=_limits(totals.signals) if totals.emit else None,
-            ended=held[0].close if held and self._holds_roots else None,
+            ended=held[0].close if held and self._holds_spans else None,
         )
         return LedgerReader(
             *(self.journal, ledger, self._clock, self.telemetry, self._checkpoints(), events),
-            roots=held[1] if held else None,
+            waiting=held[1] if held else None,
         )
 
     def _hurry_logs(self) -> None:
@@ -425,10 +426,10 @@ def _events(hurry: Callable[[], None]) -> Events:
     return Events(trace_events, signal_events, hurry)
 
 
-def _with_totals(request: bytes, total: TraceTotals) -> bytes:
+def _with_totals(request: bytes, total: TraceTotals | None, agent: AgentTotals | None) -> bytes:
     from costspan.processor.trace_facts import with_totals  # noqa: PLC0415  as above
 
-    return with_totals(request, total)
+    return with_totals(request, total, agent)
 
 
 def _limits(signals: Signals) -> Limits:

@@ -288,6 +288,19 @@ class TraceTotals(msgspec.Struct, array_like=True):
     root_span_id: bytes = b""  # b"" = the root has not been seen
 
 
+class AgentTotals(NamedTuple):
+    """What an outermost span of an agent came to, with all that is below it. Money in attos."""
+
+    name: str
+    cost: int
+    own_cost: int  # of the agent's own calls, those of agents below it left out
+    calls: int  # billed ones, unpriced ones too
+    unpriced_calls: int
+    input_tokens: int
+    output_tokens: int
+    grade: str  # as of the trace when it was told
+
+
 class Signal(NamedTuple):
     """An open trace has passed a limit."""
 
@@ -305,12 +318,12 @@ class Signal(NamedTuple):
 TRACES, METRICS, LOGS, PROFILES = "traces", "metrics", "logs", "profiles"
 CALL_ROWS = "call_rows"  # OWN: body = encode_calls(corrections)
 TRACE_TOTALS = "trace_totals"  # OWN: body = encode_totals(...)
-# Spans without a parent that wait for the totals of their trace: as they came, for stores and the
-# ledger; and as they leave, for destinations that get them late. Bodies are requests of traces.
-HELD_ROOTS, ROOTS = "held_roots", "root_spans"
+# Spans that wait for totals: as they came, for stores and the ledger; and as they leave, for
+# destinations that get them late. Bodies are requests of traces.
+HELD, RELEASED = "held_spans", "released_spans"
 SOLO, OWN = 1, 2
 _SPOKEN = {CALL_ROWS: "corrected calls", TRACE_TOTALS: "trace totals"}
-_SPOKEN |= dict.fromkeys((HELD_ROOTS, ROOTS), "root spans")
+_SPOKEN |= dict.fromkeys((HELD, RELEASED), "spans that waited")
 
 
 def in_words(signal: str) -> str:

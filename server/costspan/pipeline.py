@@ -19,8 +19,9 @@ from costspan import wire
 from costspan.clock import Clock
 from costspan.dialect import DEFAULT_DIMENSIONS, Dimensions, recognise, wanted
 from costspan.errors import Retryable
+from costspan.ledger.agents import is_agents
 from costspan.ledger.at_intake import mark, mark_doubles
-from costspan.ledger.roots import apart
+from costspan.ledger.waiting import apart
 from costspan.model import (
     PENDING,
     SOLO,
@@ -80,6 +81,7 @@ class Intake(NamedTuple):
     items: int
     faults: int = 0  # spans that we failed to read or price; they travel untouched
     uncounted: int = 0  # 1: the doubles could not be told; every span keeps its cost
+    runs: tuple[int, ...] = ()  # ordinals of agents' runs, if those wait for totals
 
 
 Note = Callable[[str, bytes], None]
@@ -97,10 +99,10 @@ class Pipeline:
         clock: Clock,
         note: Note | None = None,
         *,
-        hold_roots: bool = False,
+        hold_spans: bool = False,
     ) -> None:
-        """`hold_roots`: root spans go into frames of their own, in which they wait for totals."""
-        self._hold_roots = hold_roots
+        """`hold_spans`: roots and agents' runs wait for totals, in frames of their own."""
+        self._hold_spans = hold_spans
         self._journal = journal
         self._meter = meter
         self._telemetry = telemetry
@@ -131,8 +133,9 @@ class Pipeline:
             pieces = self._pieces(signal, body)
             now = self._clock.now()
             frames = [_frame(piece, now, signal, metadata) for piece in pieces]
-            if self._hold_roots and signal == TRACES:
-                frames = [part for frame in frames for part in self._apart(frame)]
+            if self._hold_spans and signal == TRACES:
+                parts = map(self._apart, frames, pieces)
+                frames = [part for frame in parts for part in frame]
             self._journal.append(frames)
         except Retryable as refusal:
             reason = type(refusal).__name__.lower()
@@ -157,8 +160,10 @@ class Pipeline:
         uncounted = _marked([call for _, call in priced if call.role != PENDING], request)
         extra, unwritten = _enriched(priced, meter.attributes_off)
         body = wire.splice(request, extra)
-        calls = encode_calls([call for _, call in priced])
-        return Intake(body, calls, 0, items, faults + unwritten, uncounted)
+        calls = [call for _, call in priced]
+        runs = [call.ordinal for call in calls if is_agents(call)] if self._hold_spans else ()
+        flaws = faults + unwritten, uncounted
+        return Intake(body, encode_calls(calls), 0, items, *flaws, tuple(runs))
 
     def _pieces(self, signal: str, body: bytes) -> list[Intake]:
         if signal != TRACES:
@@ -176,15 +181,15 @@ class Pipeline:
             return [done]
         return [piece for half in halves for piece in self._fitting(half)]
 
-    def _apart(self, frame: Frame) -> list[Frame]:
-        """Its roots wait from now on; where they can't be told they don't, nor in SOLO frames."""
+    def _apart(self, frame: Frame, piece: Intake) -> list[Frame]:
+        """Roots and agents' runs wait; where they can't be told they don't, nor in SOLO frames."""
         if frame.flags & SOLO:
             return [frame]
         try:
-            return apart(frame)
+            return apart(frame, piece.runs)
         except Exception:  # noqa: BLE001  a fault in holding must never cost a span
-            _log.exception("the root spans of a request could not be told")
-            self._telemetry.intake_errors.add(1, "roots")
+            _log.exception("the spans of a request that wait for totals could not be told")
+            self._telemetry.intake_errors.add(1, "hold")
             return [frame]
 
     def _count_trouble(self, pieces: list[Intake]) -> None:

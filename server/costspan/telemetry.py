@@ -192,19 +192,20 @@ class Telemetry(Collector):
     )
     open_traces = _family(Gauge, "costspan_open_traces", "", "Traces in the ledger's memory.")
     ledger_bytes = _family(Gauge, "costspan_ledger_bytes", "", "Estimated bytes the ledger holds.")
-    held_roots = _family(
-        Gauge, "costspan_held_root_spans", "", "Root spans that wait, or are about to leave."
+    held_spans = _family(
+        Gauge, "costspan_held_spans", "", "Spans that wait for totals, or are about to leave."
     )
-    held_root_bytes = _family(
-        Gauge, "costspan_held_root_bytes", "", "Estimated bytes of the root spans that wait."
+    held_span_bytes = _family(
+        Gauge, "costspan_held_span_bytes", "", "Estimated bytes of the spans that wait for totals."
     )
-    root_spans = _family(
+    released_spans = _family(
         Counter,
-        "costspan_root_spans_total",
+        "costspan_released_spans_total",
         "outcome",
-        "Root spans let go: with the totals of their trace, or without and why: no_totals (no model"
-        " calls), second_root, late (the trace was closed), limit, timeout, shutdown, restart,"
-        " unreadable.",
+        "Spans that waited and were let go: with totals (early: those of an agent whose trace was"
+        " still open), or without and why: no_totals (no model calls, a second root, a run inside"
+        " another of the same agent), late (the trace was closed), limit, timeout, shutdown,"
+        " restart, unreadable.",
     )
     trace_signals = _family(
         Counter,

@@ -9,6 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from costspan.finish.reading import StoredSpan, StoredTrace, in_own_words
+from costspan.ledger.agents import agent_spans
 from costspan.ledger.ledger import Closing, LedgerSettings, TraceLedger
 from costspan.ledger.rollup import Rollup, rollup
 from costspan.ledger.snapshot import Stamp, totals
@@ -16,7 +17,7 @@ from costspan.model import WITNESS, LlmCall, TraceTotals
 from costspan.telemetry import Telemetry
 from ledger_samples import SECOND, TRACE, Span, calls, frame, heads
 from ledger_strategies import drawn_traces
-from trace_answers import answers_of, price, right, spans_of, summed, sums_of
+from trace_answers import answers_of, price, right, right_runs, runs_of, spans_of, summed, sums_of
 from trace_drawing import FLAT, Told, announced, copies_of
 from trace_oracle import Truth
 
@@ -102,6 +103,13 @@ def test_a_roll_up_says_what_the_oracle_says(told: list[Told], rng: random.Rando
     copies = [copy for one in told for copy in copies_of(one, rng.choice, price)]
     spans = spans_of(in_disorder([*told, *copies], rng), TRACE)
     assert answers_of(row_of(rolled_up(spans))) == right(Truth(told))
+
+
+@given(drawn_traces(), RANDOMS)
+def test_runs_of_agents_come_to_what_the_oracle_says(told: list[Told], rng: random.Random) -> None:
+    """With all that is below each, and the part that is its own; in any order."""
+    runs = agent_spans(rolled_up(spans_of(in_disorder(told, rng), TRACE)), "quiet")
+    assert runs_of(runs) == right_runs(Truth(told))
 
 
 @given(drawn_traces())

@@ -33,14 +33,14 @@ class Line:
     """A pipeline over a memory journal, and what came out of it."""
 
     def __init__(
-        self, pricer: Pricer | None = None, max_bytes: int = 1 << 30, *, hold_roots: bool = False
+        self, pricer: Pricer | None = None, max_bytes: int = 1 << 30, *, hold_spans: bool = False
     ) -> None:
         self.telemetry = Telemetry()
         clock = ManualClock()
         journal = MemoryJournal([OTLP], max_bytes, self.telemetry, clock)
         meter = Meter.by(pricer or Pricer(load_book()))
         self.journal = journal
-        self.pipeline = Pipeline(journal, meter, self.telemetry, clock, hold_roots=hold_roots)
+        self.pipeline = Pipeline(journal, meter, self.telemetry, clock, hold_spans=hold_spans)
 
     def accept(self, body: bytes, signal: str = TRACES) -> list[Frame]:
         self.pipeline.accept(signal, body, (), "grpc")
@@ -277,7 +277,7 @@ def test_a_fault_in_counting_is_a_counter_and_every_span_keeps_its_cost(
 
 
 def test_roots_wait_in_frames_of_their_own_but_not_those_of_an_unreadable_request() -> None:
-    line = Line(hold_roots=True)
+    line = Line(hold_spans=True)
     child = testing.span(span_id=b"\x02" * 8, parent_span_id=b"\x01" * 8)
     (rest,) = line.accept(testing.request(testing.span(), child))
     assert (rest.items, spans(rest.body)) == (1, [child])

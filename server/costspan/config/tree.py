@@ -174,7 +174,8 @@ class TraceTotals(Section, frozen=True, kw_only=True):
         about(
             "Where totals go; an empty list keeps none. `log_event`: an OTLP log event for each"
             " version of a total and each signal, to every otlp exporter. `root_span`: towards otlp"
-            " exporters root spans wait until their trace is closed, and carry its totals."
+            " exporters root spans and agents' spans wait until their trace is closed, and carry"
+            " its totals and their agent's."
         ),
     ] = ("clickhouse", "metrics")
     root_grace: Annotated[

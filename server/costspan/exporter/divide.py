@@ -6,10 +6,10 @@ from costspan import wire
 from costspan.errors import Undecodable
 from costspan.model import (
     CALL_ROWS,
-    HELD_ROOTS,
+    HELD,
     LOGS,
     METRICS,
-    ROOTS,
+    RELEASED,
     SOLO,
     TRACE_TOTALS,
     TRACES,
@@ -20,7 +20,7 @@ from costspan.model import (
     encode_totals,
 )
 
-_REQUESTS = frozenset({TRACES, METRICS, LOGS, HELD_ROOTS, ROOTS})
+_REQUESTS = frozenset({TRACES, METRICS, LOGS, HELD, RELEASED})
 
 
 def divide(frame: Frame) -> tuple[Frame, Frame] | None:
@@ -37,7 +37,7 @@ def divide(frame: Frame) -> tuple[Frame, Frame] | None:
             return None
         first, second, items = halves
         # beside roots stands which they are: for a restart, which reads the frame as it was
-        early, late = (b"", b"") if frame.signal == ROOTS else _calls(frame.calls, items)
+        early, late = (b"", b"") if frame.signal == RELEASED else _calls(frame.calls, items)
     except (Undecodable, ValueError):
         return None  # what can't be read can't be cut
     return (

@@ -5,12 +5,11 @@ A branch is a span with billed calls below it. A call with none is a leaf: it co
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from costspan.ledger.forest import Forest, Node
 from costspan.ledger.likeness import tokens
-from costspan.model import Identity, LlmCall
+from costspan.model import LlmCall
 
 
 class Branch:
@@ -26,17 +25,19 @@ class Branch:
         "parent",  # ROOT, or the id of a span that is missing: then nothing is above it
         "preorder",  # from 1: parents first, siblings by start, then by id
         "span_id",
+        "unpriced",  # of the calls: their cost is not known
     )
 
     def __init__(self, span_id: bytes, parent: bytes) -> None:
         self.span_id, self.parent = span_id, parent
         self.own_cost = self.cost = self.calls = self.input_tokens = self.output_tokens = 0
-        self.depth = self.preorder = 0
+        self.depth = self.preorder = self.unpriced = 0
 
     def bill(self, call: LlmCall) -> None:
         """Add a call. A cost that is not known adds nothing."""
-        spent = tokens(call)
-        self.cost += call.charge.attos or 0
+        spent, cost = tokens(call), call.charge.attos
+        self.cost += cost or 0
+        self.unpriced += cost is None
         self.input_tokens += spent[0]
         self.output_tokens += spent[1]
         self.calls += 1
@@ -44,6 +45,7 @@ class Branch:
     def add(self, other: Branch) -> None:
         self.cost += other.cost
         self.calls += other.calls
+        self.unpriced += other.unpriced
         self.input_tokens += other.input_tokens
         self.output_tokens += other.output_tokens
 
@@ -75,44 +77,6 @@ def branches(forest: Forest, billed: Mapping[bytes, LlmCall]) -> dict[bytes, Bra
         if above is not None:
             above.add(branch)
     return {branch.span_id: branch for branch in ordered}
-
-
-def by_agent(
-    forest: Forest,
-    billed: Mapping[bytes, LlmCall],
-    identities: Mapping[bytes, Identity],
-    found: Mapping[bytes, Branch],
-) -> dict[str, Branch]:
-    """What each agent set off: its outermost spans, with all that is below them, added up.
-
-    So A that calls B that calls A counts once for A. What B spent is in A's sum and in its own:
-    these overlap, and do not add up to the trace. `identities`: of every record, its gaps filled.
-    """
-    if not any(who.agent for who in identities.values()):
-        return {}
-    below: dict[bytes, list[bytes]] = {}
-    for span_id in reversed(forest.order):
-        below.setdefault(forest.above[span_id], []).append(span_id)
-    spent: dict[str, Branch] = {}
-    on_path: Counter[str] = Counter()
-    stack = [(span_id, True) for span_id, up in forest.above.items() if up not in forest.calls]
-    while stack:
-        span_id, enters = stack.pop()
-        agent = identities[span_id].agent
-        if not enters:
-            on_path[agent] -= 1
-            continue
-        if agent and not on_path[agent]:
-            sum_ = spent.setdefault(agent, Branch(b"", b""))
-            if span_id in found:
-                sum_.add(found[span_id])
-            elif span_id in billed:
-                sum_.bill(billed[span_id])
-        if span_id in below:
-            on_path[agent] += 1
-            stack.append((span_id, False))
-            stack += [(child, True) for child in below[span_id]]
-    return {agent: sum_ for agent, sum_ in spent.items() if sum_.calls}
 
 
 def _in_preorder(

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple
 
+from costspan.ledger.agents import agent_spans
 from costspan.ledger.alarms import Limits, Watched, watch
 from costspan.ledger.forest import span_key
 from costspan.ledger.graveyard import Graveyard
@@ -38,6 +39,7 @@ from costspan.model import (
     ALREADY_METERED,
     PENDING,
     WITNESS,
+    AgentTotals,
     Frame,
     LlmCall,
     Signal,
@@ -69,9 +71,9 @@ class Closing(NamedTuple):
 
 Observer = Callable[[bytes, Rollup], None]
 """Told of each trace when it is closed, by its id; never of amendments. It must not raise."""
-Ended = Callable[[bytes, TraceTotals | None], None]
-"""Told of each trace that is closed, amended or written at the end, and what it came to; None if
-that is nothing, or not known whole. It must not raise."""
+Ended = Callable[[bytes, TraceTotals | None, Mapping[bytes, AgentTotals]], None]
+"""Told of each trace that is closed, amended or written at the end, what it came to, and what each
+outermost span of an agent; None if that is nothing, or not known whole. It must not raise."""
 
 
 class LedgerState(NamedTuple):
@@ -250,6 +252,12 @@ class TraceLedger:
         trace = self._open.get(trace_id)
         return trace is not None and self._is_whole(trace)
 
+    def agents_so_far(self, trace_id: bytes) -> Mapping[bytes, AgentTotals]:
+        """What each outermost span of an agent has come to, if the trace is open and whole here."""
+        if not self.will_tell(trace_id):
+            return {}
+        return agent_spans(self._open[trace_id].rollup(), "forced")
+
     def next_deadline(self) -> int | None:
         """When `expire` may have something to do (or find that it has not), None if never."""
         return self._calendar.next()
@@ -356,7 +364,7 @@ class TraceLedger:
         if not trace.usage:
             self._bury(trace)
             if self._ended is not None:
-                self._ended(trace.trace_id, None)
+                self._ended(trace.trace_id, None, {})
             return
         self._closed[trace.trace_id] = trace
         trace.closed = True
@@ -412,7 +420,9 @@ class TraceLedger:
         if rolled.counts and (wanted or self._ended is not None):
             row = self._row(trace, rolled, grade)
         if self._ended is not None:
-            self._ended(trace.trace_id, row if self._is_whole(trace) else None)
+            whole = row if self._is_whole(trace) else None
+            agents = agent_spans(rolled, grade) if whole is not None else {}
+            self._ended(trace.trace_id, whole, agents)
         if row is None or not wanted:
             return
         digest = blake2b(encode_totals([row]), digest_size=8).digest()  # the same in every process

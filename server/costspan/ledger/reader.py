@@ -17,7 +17,8 @@ from costspan.ledger.continuity import READER, Continuity
 from costspan.ledger.ledger import Closing, TraceLedger
 from costspan.ledger.look import Looks
 from costspan.ledger.outbox import Events, Outbox
-from costspan.ledger.root_sender import RootSender
+from costspan.ledger.waiting import Agents
+from costspan.ledger.waiting_sender import WaitingSender
 from costspan.model import OWN, SOLO, Frame, Journal
 from costspan.telemetry import Telemetry
 from costspan.wire import heads
@@ -47,10 +48,10 @@ class LedgerReader:
         telemetry: Telemetry,
         checkpoints: Checkpoints | None = None,
         events: Events | None = None,
-        roots: RootSender | None = None,
+        waiting: WaitingSender | None = None,
     ) -> None:
         """Before anything is appended. `checkpoints`: of a journal that outlives the process."""
-        self._roots = roots
+        self._waiting = waiting
         self._journal = journal
         self._ledger = ledger
         self._clock = clock
@@ -81,8 +82,8 @@ class LedgerReader:
             self._thread.join(max(0.0, (deadline - self._clock.monotonic()) / 1e9))
             if self._thread.is_alive():
                 _log.warning("the trace ledger could not be drained in time")
-                if self._roots is not None:
-                    self._roots.give_up()
+                if self._waiting is not None:
+                    self._waiting.give_up()
                 return
         self._drain(deadline)
 
@@ -104,7 +105,7 @@ class LedgerReader:
             self._feed(frame)
         if frames:
             self._journal.commit(READER, frames[-1].seq)
-        self._send_roots()
+        self._send_waiting()
         self._tell(old=going_on is not None and going_on.replaying)
         if going_on is not None:
             going_on.passed(frames)
@@ -112,7 +113,7 @@ class LedgerReader:
         if now >= self._tick_at and not (going_on is not None and going_on.replaying):
             self._tick_at = now + _TICK
             self._put_rows(self._ledger.expire(now))
-            self._send_roots()
+            self._send_waiting()
         if going_on is not None:
             going_on.save_if_due(wait=self._thread.ident is None)
         return bool(frames)
@@ -136,20 +137,27 @@ class LedgerReader:
         if frame.flags & (OWN | SOLO) or frame.seq <= self._ledger.last_seq:
             return  # rows of ours, bytes that nobody may open, or what a checkpoint holds
         now = self._clock.monotonic()
-        waiting = self._roots.take(frame, now) if self._roots is not None else set[bytes]()
+        told_later = self._waiting.take(frame, now) if self._waiting is not None else set[bytes]()
         try:
             self._ledger.add(frame, heads(frame.body), now)
         except Exception:  # noqa: BLE001  (a bad frame must not hold up the next)
             self._fault("a frame could not be read; its spans are in no trace total")
-        if self._roots is not None and waiting:
-            self._roots.refuse(one for one in waiting if not self._ledger.will_tell(one))
+        if self._waiting is not None and told_later:
+            self._waiting.refuse(one for one in told_later if not self._ledger.will_tell(one))
 
-    def _send_roots(self) -> bool:
+    def _send_waiting(self) -> bool:
         """Return False if some found no room."""
-        if self._roots is None:
+        if self._waiting is None:
             return True
-        self._roots.look(self._clock.monotonic())
-        return self._roots.turn(self._clock.now())
+        self._waiting.look(self._clock.monotonic(), self._agents_so_far)
+        return self._waiting.turn(self._clock.now())
+
+    def _agents_so_far(self, trace_id: bytes) -> Agents:
+        try:
+            return self._ledger.agents_so_far(trace_id)
+        except Exception:  # noqa: BLE001  (as for a frame)
+            self._fault("an open trace could not be added up; its agents' spans leave as they came")
+            return {}
 
     def _tell(self, *, old: bool) -> None:
         """Signals do not wait for the next tick; those of a replay were told before it."""
@@ -167,22 +175,24 @@ class LedgerReader:
         while self._clock.monotonic() < deadline and self.step():
             pass
         self._put_rows(self._last_closings(self._clock.monotonic()))
-        if self._roots is not None:
-            self._roots.end()
+        if self._waiting is not None:
+            self._waiting.end()
         for _ in range(self._last_attempts(deadline)):  # exporters may still make room
-            if self._send_roots() and self._outbox.send(self._clock.now()):
+            if self._send_waiting() and self._outbox.send(self._clock.now()):
                 break
             threading.Event().wait(_POLL)
-        if self._roots is not None and (lost := self._roots.give_up()):
-            _log.warning("%d root spans found no room in the journal and are lost", lost)
+        if self._waiting is not None and (lost := self._waiting.give_up()):
+            _log.warning(
+                "%d spans that waited for totals found no room in the journal and are lost", lost
+            )
         if self._continuity is not None:
             self._continuity.save()
         elif lost := self._outbox.give_up():
             _log.warning("%d rows of the trace ledger found no room in the journal", lost)
 
     def _last_attempts(self, deadline: int) -> int:
-        """Roots are clients' spans: they may take half of the time that is left."""
-        if self._roots is None:
+        """What waits are clients' spans: they may take half of the time that is left."""
+        if self._waiting is None:
             return _LAST_ATTEMPTS
         left = (deadline - self._clock.monotonic()) / 1e9
         return max(_LAST_ATTEMPTS, int(left / 2 / _POLL))

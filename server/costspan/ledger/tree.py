@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from costspan.ledger.agents import by_agent
 from costspan.ledger.billing import NO_USAGE
-from costspan.ledger.branches import Branch, branches, by_agent
+from costspan.ledger.branches import Branch, branches
 from costspan.ledger.rollup import Rollup
 from costspan.ledger.sums import Placed, by_facet
 from costspan.ledger.waste import Attempt, Waste, waste

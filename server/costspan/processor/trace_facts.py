@@ -1,7 +1,7 @@
-"""What is said of a whole trace: the names in one table, as attributes or as a log event. No sums.
+"""What is said of traces and of agents' runs: the names in one table, attributes, events. No sums.
 
-A trace's total never bears the name of a span's cost: a back end that adds up spans would count it
-a second time.
+These totals never bear the name of a span's cost: a back end that adds up spans would count them a
+second time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from costspan import __version__
-from costspan.model import Signal, TraceTotals
+from costspan.model import AgentTotals, Signal, TraceTotals
 from costspan.processor.enrich import Attribute
 from costspan.wire import encode_attribute, splice
 from costspan_pricing import format_usd
@@ -25,7 +25,6 @@ _SCOPE = "costspan"
 _INFO, _WARN = 9, 13  # SeverityNumber of opentelemetry-proto
 
 TOTAL = "window.financial.trace.total_cost"
-_SAID = TOTAL.encode()
 TOTAL_EXACT = "window.financial.trace.total_cost_exact"
 CALLS = "window.financial.trace.llm_calls"
 UNPRICED = "window.financial.trace.unpriced_calls"
@@ -38,6 +37,15 @@ WRITER = "window.financial.trace.writer"
 SIGNAL = "window.financial.trace.signal"
 VALUE = "window.financial.trace.signal.value"
 LIMIT = "window.financial.trace.signal.limit"
+AGENT = "window.financial.agent.name"
+AGENT_TOTAL = "window.financial.agent.total_cost"
+AGENT_TOTAL_EXACT = "window.financial.agent.total_cost_exact"
+AGENT_OWN = "window.financial.agent.own_cost"
+AGENT_CALLS = "window.financial.agent.llm_calls"
+AGENT_UNPRICED = "window.financial.agent.unpriced_calls"
+AGENT_INPUT_TOKENS = "window.financial.agent.input_tokens"
+AGENT_OUTPUT_TOKENS = "window.financial.agent.output_tokens"
+AGENT_COMPLETION = "window.financial.agent.completion"
 
 TRACE_ATTRIBUTES = (
     Attribute(TOTAL, "double", "Cost of the trace in USD: of its billed calls with a known price."),
@@ -52,6 +60,31 @@ TRACE_ATTRIBUTES = (
         "string",
         "verified (every parent is here and nothing outlives the root), quiet (the root, and"
         " silence since), forced (closed for another reason), open (more will come).",
+    ),
+)
+AGENT_ATTRIBUTES = (
+    Attribute(AGENT, "string", "Whose run the span is."),
+    Attribute(
+        AGENT_TOTAL,
+        "double",
+        "Cost in USD of the run with all that is below it, other agents too: of billed calls with a"
+        " known price.",
+    ),
+    Attribute(AGENT_TOTAL_EXACT, "string", "The same, exact: a plain decimal."),
+    Attribute(
+        AGENT_OWN,
+        "double",
+        "The part that is the agent's own, without what agents below it spent. No call is in the"
+        " parts of two spans, so these can be added up.",
+    ),
+    Attribute(AGENT_CALLS, "int", "Billed model calls of all that, those without a price too."),
+    Attribute(AGENT_UNPRICED, "int", "How many of them have no known price; only if any."),
+    Attribute(AGENT_INPUT_TOKENS, "int", "Their prompt tokens, cached ones included."),
+    Attribute(AGENT_OUTPUT_TOKENS, "int", "Their generated tokens, reasoning included."),
+    Attribute(
+        AGENT_COMPLETION,
+        "string",
+        "That of the trace; forced also where the run did not wait for the trace's end.",
     ),
 )
 EVENT_ATTRIBUTES = (
@@ -87,20 +120,40 @@ def trace_facts(total: TraceTotals) -> Facts:
     return facts
 
 
-def with_totals(request: bytes, total: TraceTotals) -> bytes:
-    """A request of one span, with the totals of its trace on it.
+def agent_facts(agent: AgentTotals) -> Facts:
+    """The attributes of an agent's run, by name."""
+    facts: Facts = {
+        AGENT: agent.name,
+        AGENT_TOTAL: agent.cost / _ATTOS,
+        AGENT_TOTAL_EXACT: format_usd(agent.cost),
+        AGENT_OWN: agent.own_cost / _ATTOS,
+        AGENT_CALLS: agent.calls,
+        AGENT_INPUT_TOKENS: agent.input_tokens,
+        AGENT_OUTPUT_TOKENS: agent.output_tokens,
+        AGENT_COMPLETION: agent.grade,
+    }
+    if agent.unpriced_calls:
+        facts[AGENT_UNPRICED] = agent.unpriced_calls
+    return facts
 
-    One that holds totals already is left alone: another costspan saw more of the trace, or less,
+
+def with_totals(request: bytes, total: TraceTotals | None, agent: AgentTotals | None) -> bytes:
+    """A request of one span, with the totals of its trace and of its agent on it.
+
+    Totals that it holds already are left alone: another costspan saw more of the trace, or less,
     and nobody's attributes are overwritten.
     """
-    if _SAID in request:
-        return request
-    return splice(request, {0: root_attributes(total)})
+    added = b""
+    if total is not None and TOTAL.encode() not in request:
+        added += attributes(trace_facts(total))
+    if agent is not None and AGENT_TOTAL.encode() not in request:
+        added += attributes(agent_facts(agent))
+    return splice(request, {0: added})
 
 
-def root_attributes(total: TraceTotals) -> bytes:
-    """The same as encoded attributes, to append to a span."""
-    return b"".join(encode_attribute(name, value) for name, value in trace_facts(total).items())
+def attributes(facts: Facts) -> bytes:
+    """Facts as encoded attributes, to append to a span."""
+    return b"".join(encode_attribute(name, value) for name, value in facts.items())
 
 
 def trace_events(totals: Sequence[TraceTotals], now: int) -> bytes:

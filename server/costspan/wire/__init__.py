@@ -3,12 +3,12 @@
 `scan`, `splice`, `heads` and `block` are the seam: a compiled twin may replace these four.
 """
 
+from costspan.wire.apart import Apart, set_apart
 from costspan.wire.block import block
 from costspan.wire.heads import HEAD, HEAD_SIZE, Head, heads, links, unpack_heads
 from costspan.wire.nested import nested
 from costspan.wire.places import place
 from costspan.wire.request import count, cut, each, halve, readable
-from costspan.wire.roots import Apart, set_apart
 from costspan.wire.scan import scan
 from costspan.wire.splice import splice
 from costspan.wire.told import told

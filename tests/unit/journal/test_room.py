@@ -11,7 +11,7 @@ import pytest
 from costspan.errors import Full
 from costspan.journal.disk import DiskJournal, DiskSettings
 from costspan.journal.reader import Held, Position, Reader
-from costspan.model import CALL_ROWS, HELD_ROOTS, LOGS, OWN, ROOTS, TRACES, ReaderSpec
+from costspan.model import CALL_ROWS, HELD, LOGS, OWN, RELEASED, TRACES, ReaderSpec
 from costspan.telemetry import Telemetry
 from costspan.testing import ManualClock, frame
 
@@ -207,11 +207,11 @@ def test_what_a_reader_waits_for_finds_room_though_its_backlog_fills_the_journal
 ) -> None:
     """Rows have used up what is beyond the limit, too."""
     roots = ReaderSpec(
-        "roots", frozenset({HELD_ROOTS}), "backpressure", counted=False, awaits=frozenset({ROOTS})
+        "roots", frozenset({HELD}), "backpressure", counted=False, awaits=frozenset({RELEASED})
     )
     journal = room.start(OTLP, roots)
     for _ in range(3):
-        journal.append([frame(BODY, signal=HELD_ROOTS)])
+        journal.append([frame(BODY, signal=HELD)])
     large = frame(bytes(4 << 20), signal=CALL_ROWS)._replace(flags=OWN)
     for _ in range(4):
         with suppress(Full):
@@ -219,5 +219,5 @@ def test_what_a_reader_waits_for_finds_room_though_its_backlog_fills_the_journal
     with pytest.raises(Full):
         journal.append([large])
     with pytest.raises(Full):
-        journal.append([frame(BODY, signal=HELD_ROOTS)])
-    journal.append([frame(bytes(4 << 20), signal=ROOTS)])
+        journal.append([frame(BODY, signal=HELD)])
+    journal.append([frame(bytes(4 << 20), signal=RELEASED)])

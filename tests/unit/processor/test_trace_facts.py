@@ -11,9 +11,10 @@ from costspan.processor.trace_facts import (
     EVENT_ATTRIBUTES,
     SIGNAL_ATTRIBUTES,
     TRACE_ATTRIBUTES,
-    root_attributes,
+    attributes,
     signal_events,
     trace_events,
+    trace_facts,
 )
 from costspan.wire.values import any_value
 from records import NOW, SECOND, totals
@@ -44,13 +45,13 @@ FACTS = {
 
 
 def test_a_span_can_carry_the_total_of_its_trace() -> None:
-    span = Span.FromString(root_attributes(total()))
+    span = Span.FromString(attributes(trace_facts(total())))
     assert {kv.key: any_value(kv.value) for kv in span.attributes} == FACTS
     assert FACTS.keys() == {each.name for each in TRACE_ATTRIBUTES}
 
 
 def test_what_is_nothing_is_not_said() -> None:
-    span = Span.FromString(root_attributes(total(unpriced_calls=0, cache_savings="0")))
+    span = Span.FromString(attributes(trace_facts(total(unpriced_calls=0, cache_savings="0"))))
     said = {kv.key for kv in span.attributes}
     assert FACTS.keys() - said == {
         "window.financial.trace.unpriced_calls", "window.financial.trace.cache_savings",

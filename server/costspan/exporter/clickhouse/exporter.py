@@ -36,7 +36,7 @@ from costspan.exporter.clickhouse.verdict import (
     VIEW,
 )
 from costspan.exporter.destination import Delivered
-from costspan.model import CALL_ROWS, HELD_ROOTS, SOLO, TRACE_TOTALS, TRACES, Frame
+from costspan.model import CALL_ROWS, HELD, SOLO, TRACE_TOTALS, TRACES, Frame
 from costspan.telemetry import Telemetry
 from costspan.wire.nested import nested
 
@@ -81,7 +81,7 @@ class ClickHouse:
         clock: Clock | None = None,
     ) -> None:
         self.name = name
-        self.takes = frozenset({TRACES, HELD_ROOTS, CALL_ROWS, TRACE_TOTALS})
+        self.takes = frozenset({TRACES, HELD, CALL_ROWS, TRACE_TOTALS})
         if isinstance(dsn, str):
             parse_dsn(dsn)  # a fault of the configuration shows when it is read
         self._dsn = dsn
@@ -253,7 +253,7 @@ def _lane(frame: Frame) -> _Lane:
     """What may share an insert: the signal; a SOLO frame with nobody; nested apart from plain."""
     if frame.flags & SOLO:
         return frame.signal, frame.seq, False
-    return frame.signal, -1, frame.signal in (TRACES, HELD_ROOTS) and nested(frame.body)
+    return frame.signal, -1, frame.signal in (TRACES, HELD) and nested(frame.body)
 
 
 def _parts(lane: Iterator[tuple[_Lane, Frame]]) -> Iterator[list[Frame]]:

@@ -21,7 +21,7 @@ from costspan.exporter.clickhouse.fit import fit_calls, fit_totals
 from costspan.exporter.clickhouse.totals import totals_block
 from costspan.model import (
     CALL_ROWS,
-    HELD_ROOTS,
+    HELD,
     SOLO,
     TRACES,
     Frame,
@@ -100,7 +100,7 @@ class Inserts(NamedTuple):
         """
         try:
             match frames[0].signal:
-                case signal if signal in (TRACES, HELD_ROOTS):
+                case signal if signal in (TRACES, HELD):
                     yield from self._of_spans(frames)
                 case signal if signal == CALL_ROWS:
                     calls = [call for frame in frames for call in decode_calls(frame.body)]

@@ -17,14 +17,14 @@ from costspan.exporter.otlp import request
 from costspan.exporter.otlp.peer import Peer, look_at
 from costspan.exporter.otlp.tls import SYSTEM_TRUST, Stamp, Tls
 from costspan.exporter.otlp.verdict import Verdict, of_grpc
-from costspan.model import LOGS, METRICS, ROOTS, TRACES, Frame
+from costspan.model import LOGS, METRICS, RELEASED, TRACES, Frame
 
 _PATHS = {
     TRACES: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
     METRICS: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
     LOGS: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
 }
-_PATHS[ROOTS] = _PATHS[TRACES]
+_PATHS[RELEASED] = _PATHS[TRACES]
 
 _CHANNEL_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.primary_user_agent", request.USER_AGENT),

@@ -18,9 +18,9 @@ from costspan.exporter.otlp import request
 from costspan.exporter.otlp.connections import Connections
 from costspan.exporter.otlp.tls import SYSTEM_TRUST, Tls
 from costspan.exporter.otlp.verdict import Verdict, of_http
-from costspan.model import LOGS, METRICS, ROOTS, TRACES, Frame
+from costspan.model import LOGS, METRICS, RELEASED, TRACES, Frame
 
-_PATHS = {TRACES: "v1/traces", ROOTS: "v1/traces", METRICS: "v1/metrics", LOGS: "v1/logs"}
+_PATHS = {TRACES: "v1/traces", RELEASED: "v1/traces", METRICS: "v1/metrics", LOGS: "v1/logs"}
 _CONTENT_TYPE = "application/x-protobuf"
 
 

@@ -9,10 +9,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from costspan import __version__
 from costspan.exporter.destination import Delivered
-from costspan.model import LOGS, METRICS, OWN, ROOTS, SOLO, TRACES, Frame, Metadata
+from costspan.model import LOGS, METRICS, OWN, RELEASED, SOLO, TRACES, Frame, Metadata
 
 # Not profiles: each request has a dictionary of its own, so joined requests are no request.
-SIGNALS = frozenset({TRACES, METRICS, LOGS, ROOTS})
+SIGNALS = frozenset({TRACES, METRICS, LOGS, RELEASED})
 VIA = "costspan-via"  # names the instance that sent a request: one that comes back is a loop
 USER_AGENT = f"costspan/{__version__}"
 TIMEOUT_SECONDS = 10.0  # opentelemetry-specification, protocol/exporter.md

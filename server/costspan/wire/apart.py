@@ -1,8 +1,8 @@
-"""Spans without a parent, set apart in a request of their own. No view on what becomes of them."""
+"""Spans that wait, set apart in a request of their own. No view on what becomes of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -18,31 +18,29 @@ _NOBODY = bytes(8)
 class Apart(NamedTuple):
     """A request in two."""
 
-    rest: bytes  # b"" = there are roots only
-    roots: bytes
-    ordinals: tuple[int, ...]  # of the roots, in the request as it was
+    rest: bytes  # b"" = there is nothing else
+    apart: bytes
+    ordinals: tuple[int, ...]  # of what is apart, in the request as it was
 
 
-def set_apart(request: bytes) -> Apart | None:
-    """The roots of a request and the rest of it, spans verbatim; None if it has no root.
+def set_apart(request: bytes, others: Collection[int] = ()) -> Apart | None:
+    """Spans without a parent and those at the ordinals `others`, and the rest, spans verbatim.
 
-    Resources and scopes are repeated as in `cut`. Raises Undecodable.
+    None if there are none. Resources and scopes are repeated as in `cut`. Raises Undecodable.
     """
     message = outline(request)
     spans = [span for one in message.resources for scope in one.scopes for span in scope.items]
-    ordinals = tuple(_roots(spans))
-    if not ordinals:
+    waits = [ordinal in others or _is_root(span) for ordinal, span in enumerate(spans)]
+    if True not in waits:
         return None
+    ordinals = tuple(ordinal for ordinal, apart in enumerate(waits) if apart)
     if len(ordinals) == len(spans):
         return Apart(b"", request, ordinals)
     message.ClearField("resources")
-    parts = partition(request, _is_root)
+    in_order = iter(waits)  # as `partition` goes through the spans
+    parts = partition(request, lambda _span: next(in_order))
     rest: bytes = message.SerializeToString() + parts[False][0]  # fields that we do not know first
     return Apart(rest, parts[True][0], ordinals)
-
-
-def _roots(spans: list[bytes]) -> Iterator[int]:
-    return (ordinal for ordinal, span in enumerate(spans) if _is_root(span))
 
 
 def _is_root(span: bytes) -> bool:

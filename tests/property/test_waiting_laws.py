@@ -1,4 +1,4 @@
-"""Laws of roots that wait: each copy that came leaves once, whole, whatever happens meanwhile.
+"""Laws of spans that wait: each copy that came leaves once, whole, whatever happens meanwhile.
 
 A run is a list of things that happen to a ledger over a journal that outlives it: requests come,
 time passes, the thread takes a turn and may be killed at any of its operations, the process is
@@ -22,12 +22,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from costspan import wire
+from costspan.ledger.agents import is_agents
 from costspan.ledger.checkpoint import Checkpoints
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.ledger.reader import READER, LedgerReader
-from costspan.ledger.root_sender import RootSender
-from costspan.ledger.roots import ROOTS_READER, Roots, apart
-from costspan.model import HELD_ROOTS, ROOTS, TRACES, Frame, Metadata, ReaderSpec
+from costspan.ledger.waiting import WAITING_READER, Waiting, apart
+from costspan.ledger.waiting_sender import WaitingSender
+from costspan.model import HELD, RELEASED, TRACES, Frame, Metadata, ReaderSpec
 from costspan.processor.trace_facts import with_totals
 from costspan.telemetry import Telemetry
 from costspan.testing import START, ManualClock
@@ -36,30 +37,36 @@ from ledger_samples import Span, body_of, frame, span_of
 from ledger_strategies import traces
 
 READERS = [
-    ReaderSpec(READER, frozenset({TRACES, HELD_ROOTS}), "backpressure", False, True),  # noqa: FBT003  (a record's fields)
-    ReaderSpec(ROOTS_READER, frozenset({HELD_ROOTS}), "backpressure", counted=False),
+    ReaderSpec(READER, frozenset({TRACES, HELD}), "backpressure", False, True),  # noqa: FBT003  (a record's fields)
+    ReaderSpec(WAITING_READER, frozenset({HELD}), "backpressure", counted=False),
 ]
 SHARED_MEMORY = Path("/dev/shm")
 PAUSES = st.sampled_from([0.0, 0.1, 0.1, 0.2, 0.4, 1.0, 11.0, 80.0])
 QUICK = LedgerSettings(root_grace=1.0, quiet=0.5, idle=0.3, late_window=0.3, amend_debounce=0.2)
 LIMITS = [QUICK, replace(QUICK, max_traces=1), replace(QUICK, max_spans=3), LedgerSettings()]
 TENANTS: list[Metadata] = [(), (("tenant", "a"),)]
+TOLD = ("window.financial.trace.", "window.financial.agent.")
 Copy = tuple[Metadata, bytes]
 """One span with its resource and scope, and the headers of its client."""
 
 
 def copies(metadata: Metadata, body: bytes) -> Iterable[Copy]:
-    """What a body holds, without what we add to a root."""
+    """What a body holds, without what we add to it."""
     for one in wire.each(body):
         message = ExportTraceServiceRequest.FromString(one)
         attributes = message.resource_spans[0].scope_spans[0].spans[0].attributes
-        kept = [kv for kv in attributes if not kv.key.startswith("window.financial.trace.")]
+        kept = [kv for kv in attributes if not kv.key.startswith(TOLD)]
         del attributes[:]
         attributes.extend(kept)
         yield metadata, message.SerializeToString()
 
 
-class RootsOnDisk(RuleBasedStateMachine):
+def runs(one: Span) -> bool:
+    """Whether it waits for what its agent comes to."""
+    return one.call is not None and is_agents(one.call)
+
+
+class WaitingOnDisk(RuleBasedStateMachine):
     """One ledger after another over the same journal."""
 
     @initialize(
@@ -83,15 +90,15 @@ class RootsOnDisk(RuleBasedStateMachine):
 
     def start(self) -> None:
         telemetry = Telemetry()
-        roots = Roots(self.room, with_totals, telemetry)
-        sender = RootSender(self.journal, roots, telemetry, room=100, durable=True)
+        waiting = Waiting(self.room, with_totals, telemetry)
+        sender = WaitingSender(self.journal, waiting, telemetry, room=100, durable=True)
         self.reader = LedgerReader(
             self.journal,
-            TraceLedger(self.limits, "w", telemetry, ended=roots.close),
+            TraceLedger(self.limits, "w", telemetry, ended=waiting.close),
             self.clock,
             telemetry,
             Checkpoints(self.directory, self.journal.identity, telemetry),
-            roots=sender,
+            waiting=sender,
         )
 
     def restart(self) -> None:
@@ -119,7 +126,7 @@ class RootsOnDisk(RuleBasedStateMachine):
                 one.call.ordinal = ordinal
         made = frame(0, spans)._replace(body=body_of(spans), metadata=tenant)
         self.came.update(copies(tenant, made.body))
-        self.journal.append(apart(made))
+        self.journal.append(apart(made, [n for n, one in enumerate(spans) if runs(one)]))
         for pause in pauses:
             self.clock.advance(pause)
             self.turn()
@@ -148,7 +155,7 @@ class RootsOnDisk(RuleBasedStateMachine):
                 self.clock.advance(pause)
                 self.turn()
             self.check(self.journal.frames)
-            assert self.journal.backlog(ROOTS_READER).frames == 0
+            assert self.journal.backlog(WAITING_READER).frames == 0
         finally:
             shutil.rmtree(self.directory)
 
@@ -156,13 +163,13 @@ class RootsOnDisk(RuleBasedStateMachine):
         """What an OTLP destination takes is what came."""
         left: Counter[Copy] = Counter()
         for one in frames:
-            if one.signal in (TRACES, ROOTS):
+            if one.signal in (TRACES, RELEASED):
                 left.update(copies(one.metadata, one.body))
                 assert one.items == wire.count(one.body)
         assert left == self.came
 
 
-TestRootsOnDisk = RootsOnDisk.TestCase
-TestRootsOnDisk.settings = settings(
+TestWaitingOnDisk = WaitingOnDisk.TestCase
+TestWaitingOnDisk.settings = settings(
     stateful_step_count=30, max_examples=250 if os.environ.get("CI") else 25
 )

@@ -21,7 +21,7 @@ def test_the_halves_are_the_request_and_split_as_the_heads_say(request: bytes) -
         return
     assert list(parts.ordinals) == expected
     every = wire.each(request)
-    assert wire.each(parts.roots) == _bare([every[n] for n in expected], request, parts.roots)
+    assert wire.each(parts.apart) == _bare([every[n] for n in expected], request, parts.apart)
     others = [one for n, one in enumerate(every) if n not in expected]
     assert wire.each(parts.rest) == others
 

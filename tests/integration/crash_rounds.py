@@ -115,9 +115,12 @@ class Rounds:
 
 @contextmanager
 def crashing(
-    directory: Path, store: RunningStore, name: str, mutation: str = ""
+    directory: Path, store: RunningStore, name: str, mutation: str = "", *, waits: bool = False
 ) -> Iterator[Rounds]:
-    """Everything but costspan itself runs inside; the journal is in `directory`."""
+    """Everything but costspan itself runs inside; the journal is in `directory`.
+
+    `waits`: roots and agents' runs wait for totals.
+    """
     ports = free_ports()
     with (
         OtlpSink() as sink,
@@ -130,7 +133,9 @@ def crashing(
         for each in ends.values():
             each["sending_queue"] = {"batch": {"flush_timeout": "100ms"}}
         journal = {"directory": str(directory / "journal"), "segment_size": "1MiB"}
-        totals = {"trace_totals": {"root_grace": "1s", "quiet": "1s", "idle": "3s"}}
+        emit = ["clickhouse", "metrics", *(["root_span"] if waits else [])]
+        timers = {"root_grace": "1s", "quiet": "1s", "idle": "3s"}
+        totals = {"trace_totals": {"emit": emit, **timers}}
         config = configuration(ports, ends, processors=totals, journal=journal)
         line = CrashLine(config, ports, directory / "costspan.log", {MUTATION: mutation})
         try:

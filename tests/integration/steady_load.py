@@ -20,7 +20,8 @@ from costspan.model import Value
 from costspan.testing import request, span, usage
 from integration.otlp_client import METHODS
 
-SPANS = 25  # of a request: one trace, its root and a third of model calls
+SPANS = 25  # of a request: one trace, an agent's run and a third of model calls below it
+_RUN = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "job"}
 _MODELS = (GPT, MINI)
 _EVERY_THIRD = 3
 _TRY_AGAIN = 0.1  # seconds
@@ -115,6 +116,7 @@ def nth(service: str, number: int, now_ns: int, requests: int = 1) -> Sent:
     above = b"" if top == root else root
     spans = [
         span(
+            _RUN,
             trace_id=trace_id,
             span_id=top,
             parent_span_id=above,

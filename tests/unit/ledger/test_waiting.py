@@ -44,6 +44,7 @@ RUN = [
     f"window.financial.agent.{name}"
     for name in ("name", "total_cost_exact", "own_cost", "llm_calls")
 ]
+SERVER = 2  # Span.kind
 EXACT = "window.financial.trace.total_cost_exact"
 COST = "0.0000000000000002"
 
@@ -327,6 +328,17 @@ def test_while_the_root_does_not_come_a_run_waits_75_seconds_and_tells_what_is_k
     line.send(ROOT)
     line.wait(6)
     assert line.agents() == {6: ("C", "0.001", 0.001, 1), 1: ()}
+
+
+def test_with_local_roots_a_run_waits_for_the_span_by_which_the_process_was_entered() -> None:
+    line = Line(settings=replace(LedgerSettings(), local_roots=True))
+    entry = sample(2, 99)
+    line.send(run(3, 2, "A"), spent(4, 3, 5), entry._replace(head=entry.head._replace(kind=SERVER)))
+    line.wait(6)
+    (got,) = [got for got in line.frames() if got.signal == RELEASED]
+    (said,) = map(facts, spans_of(got))
+    assert said["window.financial.agent.total_cost"] == 0.005
+    assert said["window.financial.agent.completion"] == "quiet"
 
 
 def test_a_fault_in_what_is_known_of_an_open_trace_keeps_no_run() -> None:

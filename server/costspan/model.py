@@ -200,7 +200,7 @@ def decode_calls(data: bytes) -> list[LlmCall]:
 # --- a trace -------------------------------------------------------------------------------------
 
 
-class Tally(msgspec.Struct, array_like=True):
+class Tally(msgspec.Struct, array_like=True, gc=False):
     """Cost, calls and usage under one key (a model, an agent). Sums of billed calls only."""
 
     cost: str = "0"  # attos; the sum of what is priced
@@ -208,7 +208,7 @@ class Tally(msgspec.Struct, array_like=True):
     usage: dict[str, int] = {}
 
 
-class TransactionTotals(msgspec.Struct, array_like=True):
+class TransactionTotals(msgspec.Struct, array_like=True, gc=False):
     """What one entry span of a trace set off: see `ledger.places`. Sums of billed calls only."""
 
     span_id: bytes  # of the entry span; b"" = all that go beyond the number that is told apart
@@ -226,7 +226,7 @@ class TransactionTotals(msgspec.Struct, array_like=True):
     usage: dict[str, int]
 
 
-class BranchTotals(msgspec.Struct, array_like=True):
+class BranchTotals(msgspec.Struct, array_like=True, gc=False):
     """A span with billed calls below it, and what it costs with all of them."""
 
     span_id: bytes
@@ -242,7 +242,7 @@ class BranchTotals(msgspec.Struct, array_like=True):
     output_tokens: int
 
 
-class TraceTotals(msgspec.Struct, array_like=True):
+class TraceTotals(msgspec.Struct, array_like=True, gc=False):
     """One cumulative snapshot of a trace by one writer; a newer version replaces an older one."""
 
     trace_id: bytes

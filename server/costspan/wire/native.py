@@ -94,14 +94,28 @@ def decimal(value: int) -> bytes:
     return value.to_bytes(16, "little", signed=True)
 
 
-def decimals(values: Iterable[int]) -> bytes:
-    """A Decimal(38, n) column."""
-    return b"".join(map(decimal, values))
+class Amounts(dict[str, bytes]):
+    """Decimal(38, n) values of the decimal texts of their last digits; "" is worth 0.
 
+    One for a block: most amounts of a row are equal, and each is made once.
+    """
 
-def nullable_decimals(values: Sequence[int | None]) -> bytes:
-    """A Nullable(Decimal(38, n)) column: the map of nulls, then the values."""
-    return bytes(value is None for value in values) + decimals(value or 0 for value in values)
+    def __missing__(self, value: str) -> bytes:
+        encoded = self[value] = decimal(int(value) if value else 0)
+        return encoded
+
+    def column(self, values: Iterable[str]) -> bytes:
+        """A Decimal(38, n) column."""
+        return b"".join(map(self.__getitem__, values))
+
+    def nullable(self, values: Sequence[str]) -> bytes:
+        """A Nullable(Decimal(38, n)) column: the map of nulls, then the values. "" is null."""
+        return bytes(not value for value in values) + self.column(values)
+
+    def map(self, values: Sequence[Mapping[str, str]]) -> bytes:
+        """A Map(String, Decimal(38, n)) column."""
+        amounts = (amount for value in values for amount in value.values())
+        return _keys(values) + self.column(amounts)
 
 
 def offsets(lengths: Iterable[int]) -> bytes:
@@ -122,11 +136,6 @@ def text_map(values: Sequence[Mapping[str, str]]) -> bytes:
 def count_map(values: Sequence[Mapping[str, int]]) -> bytes:
     """A Map(String, UInt64) column."""
     return _keys(values) + unsigned([n for value in values for n in value.values()])
-
-
-def decimal_map(values: Sequence[Mapping[str, int]]) -> bytes:
-    """A Map(String, Decimal(38, n)) column."""
-    return _keys(values) + decimals(n for value in values for n in value.values())
 
 
 def _keys(values: Sequence[Mapping[str, object]]) -> bytes:

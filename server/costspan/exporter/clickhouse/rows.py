@@ -9,10 +9,11 @@ digits, which loses the tail of Decimal(38, 18), and its `insert` imports pandas
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from costspan.model import PENDING, WITNESS, Charge, LlmCall
 from costspan.wire import native
-from costspan.wire.native import Block
+from costspan.wire.native import Amounts, Block
 
 _KINDS = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
 _CODES = ("Unset", "Ok", "Error")
@@ -24,43 +25,43 @@ _TEXTS: dict[str, Callable[[LlmCall], str]] = {
     "TraceId": lambda call: call.trace_id.hex(),
     "SpanId": lambda call: call.span_id.hex(),
     "ParentSpanId": lambda call: call.parent_span_id.hex() if any(call.parent_span_id) else "",
-    "SpanName": lambda call: call.name,
+    "SpanName": attrgetter("name"),
     "SpanKind": lambda call: _name(_KINDS, call.kind),
     "StatusCode": lambda call: _name(_CODES, call.status),
-    "ErrorType": lambda call: call.error_type,
-    "ServiceName": lambda call: call.service,
-    "ScopeName": lambda call: call.scope_name,
-    "ScopeVersion": lambda call: call.scope_version,
-    "Dialect": lambda call: call.dialect,
-    "Convention": lambda call: call.convention,
-    "DecidedBy": lambda call: call.decided_by,
-    "Role": lambda call: call.role,
-    "Operation": lambda call: call.operation,
-    "Provider": lambda call: call.provider,
-    "RequestModel": lambda call: call.request_model,
-    "ResponseModel": lambda call: call.response_model,
-    "ResponseId": lambda call: call.response_id,
+    "ErrorType": attrgetter("error_type"),
+    "ServiceName": attrgetter("service"),
+    "ScopeName": attrgetter("scope_name"),
+    "ScopeVersion": attrgetter("scope_version"),
+    "Dialect": attrgetter("dialect"),
+    "Convention": attrgetter("convention"),
+    "DecidedBy": attrgetter("decided_by"),
+    "Role": attrgetter("role"),
+    "Operation": attrgetter("operation"),
+    "Provider": attrgetter("provider"),
+    "RequestModel": attrgetter("request_model"),
+    "ResponseModel": attrgetter("response_model"),
+    "ResponseId": attrgetter("response_id"),
     "TransactionSpanId": lambda call: call.transaction.hex(),
     "RootSpanId": lambda call: call.root.hex(),
-    "Gateway": lambda call: call.gateway,
-    "Agent": lambda call: call.identity.agent,
-    "Workflow": lambda call: call.identity.workflow,
-    "Tool": lambda call: call.identity.tool,
-    "User": lambda call: call.identity.user,
-    "Session": lambda call: call.identity.session,
-    "Conversation": lambda call: call.identity.conversation,
-    "InvalidUsage": lambda call: call.invalid,
-    "CacheStatus": lambda call: call.cache_status,
-    "CostStatus": lambda call: call.charge.status,
-    "UnpricedReason": lambda call: call.charge.reason,
-    "PricedModel": lambda call: call.charge.priced_model,
-    "PriceRef": lambda call: call.charge.price_ref,
-    "BilledReason": lambda call: call.billed_reason,
+    "Gateway": attrgetter("gateway"),
+    "Agent": attrgetter("identity.agent"),
+    "Workflow": attrgetter("identity.workflow"),
+    "Tool": attrgetter("identity.tool"),
+    "User": attrgetter("identity.user"),
+    "Session": attrgetter("identity.session"),
+    "Conversation": attrgetter("identity.conversation"),
+    "InvalidUsage": attrgetter("invalid"),
+    "CacheStatus": attrgetter("cache_status"),
+    "CostStatus": attrgetter("charge.status"),
+    "UnpricedReason": attrgetter("charge.reason"),
+    "PricedModel": attrgetter("charge.priced_model"),
+    "PriceRef": attrgetter("charge.price_ref"),
+    "BilledReason": attrgetter("billed_reason"),
 }
 _LISTS: dict[str, Callable[[LlmCall], Sequence[str]]] = {
-    "Modifiers": lambda call: call.charge.modifiers,
-    "Assumed": lambda call: call.charge.assumed,
-    "MissingAttributes": lambda call: call.missing,
+    "Modifiers": attrgetter("charge.modifiers"),
+    "Assumed": attrgetter("charge.assumed"),
+    "MissingAttributes": attrgetter("missing"),
 }
 _MAIN_BUCKETS = {
     "InputTokens": "input",
@@ -71,12 +72,12 @@ _MAIN_BUCKETS = {
     "ReasoningTokens": "reasoning",
 }
 _AMOUNTS: dict[str, Callable[[LlmCall], str]] = {
-    "CostUsd": lambda call: call.charge.total,
-    "ListCostUsd": lambda call: call.charge.list_total,
-    "EffectiveCostUsd": lambda call: call.charge.effective,
-    "ShowbackCostUsd": lambda call: call.charge.showback_total,
-    "SavingsUsd": lambda call: call.charge.savings,
-    "ReportedCostUsd": lambda call: call.reported_cost,
+    "CostUsd": attrgetter("charge.total"),
+    "ListCostUsd": attrgetter("charge.list_total"),
+    "EffectiveCostUsd": attrgetter("charge.effective"),
+    "ShowbackCostUsd": attrgetter("charge.showback_total"),
+    "SavingsUsd": attrgetter("charge.savings"),
+    "ReportedCostUsd": attrgetter("reported_cost"),
 }
 
 
@@ -87,17 +88,16 @@ def stored(calls: Sequence[LlmCall]) -> list[LlmCall]:
 
 def call_block(calls: Sequence[LlmCall]) -> Block:
     """One row of `llm_calls` per call. Raises ValueError for money beyond Decimal(38, 18)."""
-    out = Block(len(calls))
+    out, money = Block(len(calls)), Amounts()
     _add_times(out, calls)
     for column, text in _TEXTS.items():
-        out.add(column, "String", native.texts([text(call) for call in calls]))
+        out.add(column, "String", native.texts(map(text, calls)))
     for column, texts in _LISTS.items():
-        out.add(column, "Array(String)", native.array([texts(call) for call in calls]))
+        out.add(column, "Array(String)", native.array(list(map(texts, calls))))
     _add_usage(out, calls)
     for column, amount in _AMOUNTS.items():
-        values = [_attos(amount(call)) for call in calls]
-        out.add(column, f"Nullable({MONEY})", native.nullable_decimals(values))
-    _add_lines(out, [call.charge for call in calls])
+        out.add(column, f"Nullable({MONEY})", money.nullable(list(map(amount, calls))))
+    _add_lines(out, money, [call.charge for call in calls])
     maps = {
         "Dimensions": [call.identity.dimensions for call in calls],
         "Context": [call.context for call in calls],
@@ -126,15 +126,15 @@ def _add_usage(out: Block, calls: Sequence[LlmCall]) -> None:
     out.add("Usage", "Map(String, UInt64)", native.count_map(usages))
 
 
-def _add_lines(out: Block, charges: Sequence[Charge]) -> None:
+def _add_lines(out: Block, money: Amounts, charges: Sequence[Charge]) -> None:
     ends = native.offsets(len(charge.lines) for charge in charges)
     lines = [line for charge in charges for line in charge.lines]
     quantities = native.unsigned([line.quantity for line in lines])
-    prices = native.decimals(known(line.usd_per_unit) for line in lines)
+    prices = money.column(line.usd_per_unit for line in lines)
     out.add("Lines.Unit", "Array(String)", ends + native.texts(line.unit for line in lines))
     out.add("Lines.Quantity", "Array(UInt64)", ends + quantities)
     out.add("Lines.UsdPerUnit", f"Array({MONEY})", ends + prices)
-    sums = native.decimals(known(line.usd) for line in lines)
+    sums = money.column(line.usd for line in lines)
     out.add("Lines.Usd", f"Array({MONEY})", ends + sums)
 
 
@@ -143,12 +143,3 @@ def _add_lines(out: Block, charges: Sequence[Charge]) -> None:
 
 def _name(names: tuple[str, ...], number: int) -> str:
     return names[number] if 0 <= number < len(names) else ""
-
-
-def _attos(text: str) -> int | None:
-    return int(text) if text else None
-
-
-def known(text: str) -> int:
-    """Amounts that a record always states; "" would be a fault of its maker, worth 0."""
-    return int(text) if text else 0

@@ -224,9 +224,10 @@ class Service:
         return PriceSource(cost.price_files, cost.reload_interval, self.telemetry, self._clock)
 
     def _meter(self, prices: Prices) -> Meter:
-        cost = self._config.processors.cost
+        processors = self._config.processors
+        cost, tools = processors.cost, processors.trace_totals.tool_loops
         pricer = Pricer(prices.book, prices.cards)
-        return Meter.by(pricer, self._dimensions, cost.off, remeter=cost.remeter)
+        return Meter.by(pricer, self._dimensions, cost.off, remeter=cost.remeter, tools=tools)
 
     def _journal(self, readers: list[ReaderSpec]) -> Journal:
         """Raises StartError if its directory can't be had."""
@@ -439,6 +440,7 @@ def _limits(signals: Signals) -> Limits:
         repeats=signals.repeats,
         growth_calls=signals.growth_calls,
         growth_factor=signals.growth_factor,
+        tool_repeats=signals.tool_repeats,
     )
 
 

@@ -31,6 +31,9 @@ class Wanted(NamedTuple):
     # past a fixed number of names they all come as OTHER.
     namespaces: tuple[str, ...] = ()
     familiar: tuple[str, ...] = ()  # how those keys begin there that are of no interest
+    # (key, value, other): of spans on which `key` is that text `other` is read as well, however
+    # long. On all other spans it costs nothing: it may be a prompt.
+    conditional: tuple[tuple[str, str, str], ...] = ()
 
 
 OTHER = "other"
@@ -173,6 +176,7 @@ class LlmCall(msgspec.Struct, array_like=True, gc=False):
     cut: tuple[str, ...] = ()  # attributes whose JSON ends in the middle
     transaction: bytes = b""  # id of the entry span above it; b"" = not known when it was written
     root: bytes = b""  # id of the span without a parent above it, likewise
+    arguments: bytes = b""  # of a tool's span: hash of what it was called with; b"" = not stated
 
 
 _CALLS_FORMAT = (
@@ -286,6 +290,12 @@ class TraceTotals(msgspec.Struct, array_like=True, gc=False):
     # of, and stands for as long as they add up to it. 0 = this is a part.
     settles: int = 0
     root_span_id: bytes = b""  # b"" = the root has not been seen
+    failed_cost: str = "0"  # attos: at or below spans that ended in an error
+    repeated_tools: int = 0  # tool calls that repeat an earlier one of a loop
+    repeated_tool_cost: str = "0"  # attos: at or below those
+    coordination_cost: str = "0"  # attos: own cost of agents that have other agents below them
+    llm_duration_ns: int = 0  # of all billed calls
+    llm_busy_ns: int = 0  # time in which at least one of them ran
 
 
 class AgentTotals(NamedTuple):
@@ -307,7 +317,7 @@ class Signal(NamedTuple):
     trace_id: bytes
     span_id: bytes  # of the call with which it did
     service: str
-    name: str  # cost | calls | repeats | growth
+    name: str  # cost | calls | repeats | growth | tool_repeats
     value: float
     limit: float
     at: int  # ns since the epoch

@@ -66,9 +66,13 @@ class Meter(NamedTuple):
         attributes_off: frozenset[str] = frozenset(),
         *,
         remeter: bool = False,
+        tools: bool = False,
     ) -> Self:
-        """Metering by these prices: what they ask of a resource is looked for too."""
-        asked = wanted(dimensions, OWN_KEYS, pricer.resource_keys)
+        """Metering by these prices: what they ask of a resource is looked for too.
+
+        `tools`: so is every tool's span that says what the tool was called with.
+        """
+        asked = wanted(dimensions, OWN_KEYS, pricer.resource_keys, tools=tools)
         return cls(pricer, asked, dimensions, attributes_off, remeter)
 
 

@@ -164,6 +164,9 @@ class Signals(Section, frozen=True, kw_only=True):
     growth_factor: Annotated[
         float, Meta(ge=1), about("... the last so many times as long as the first.")
     ] = 4.0
+    tool_repeats: Annotated[
+        int, Meta(ge=0), about("Calls of one tool by one agent with the same arguments.")
+    ] = 4
 
 
 class TraceTotals(Section, frozen=True, kw_only=True):
@@ -216,6 +219,13 @@ class TraceTotals(Section, frozen=True, kw_only=True):
     ] = 15.0
     limits: Annotated[Limits, about("What the ledger may hold.")] = Limits()
     signals: Annotated[Signals, about("What an open trace is watched for.")] = Signals()
+    tool_loops: Annotated[
+        bool,
+        about(
+            "Read every span that says what a tool was called with, to find loops. Without it those"
+            " are read that name an agent or a workflow. About 20 us for each further span."
+        ),
+    ] = False
 
     @property
     def waits(self) -> tuple[float, float]:

@@ -8,7 +8,7 @@ OpenAI come with its agents only. Google's output is that of its candidates, the
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import IN_TOTAL, INCLUSIVE, Dialect, Emitter
+from costspan.dialect.table import IN_TOTAL, INCLUSIVE, Arguments, Dialect, Emitter
 from costspan.model import AGGREGATE, TOKEN_COUNTER
 
 _TEXTS = {
@@ -30,4 +30,7 @@ _OPERATIONS = {
     "token_count": ("count_tokens", TOKEN_COUNTER),
 }
 
-AGENTOPS = Dialect("agentops", {}, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS)
+AGENTOPS = Dialect(
+    *("agentops", {}, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS),
+    arguments=(Arguments("agentops.entity.input", where=("agentops.span.kind", "tool")),),
+)

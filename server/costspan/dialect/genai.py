@@ -8,7 +8,7 @@ at the version named there. Two spellings of one meaning are one count: they are
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import EXCLUSIVE, IN_TOTAL, INCLUSIVE, Dialect, Emitter
+from costspan.dialect.table import EXCLUSIVE, IN_TOTAL, INCLUSIVE, Arguments, Dialect, Emitter
 from costspan.model import LEAF
 
 _COUNTS = {
@@ -202,6 +202,14 @@ _MARKERS = (
     b"workflow.name",  # gen_ai., traceloop.
 )
 
+_ARGUMENTS = (
+    Arguments("gen_ai.tool.call.arguments"),  # semantic-conventions 1.38
+    Arguments("gen_ai.tool.input"),  # Sentry
+)
+
 GENAI = Dialect(
-    "genai", _COUNTS, _TEXTS, frozenset(), _EMITTERS, markers=_MARKERS, familiar=_FAMILIAR
+    *("genai", _COUNTS, _TEXTS, frozenset(), _EMITTERS),
+    arguments=_ARGUMENTS,
+    markers=_MARKERS,
+    familiar=_FAMILIAR,
 )

@@ -11,7 +11,7 @@ call, told twice.
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import IN_TOTAL, INCLUSIVE, TWICE, Dialect, Emitter, Named
+from costspan.dialect.table import IN_TOTAL, INCLUSIVE, TWICE, Arguments, Dialect, Emitter, Named
 from costspan.model import LEAF
 
 _SCOPE = "gcp.vertex.agent"
@@ -48,5 +48,8 @@ _NAMES = (Named(_SCOPE, "call_llm", "generate_content", LEAF),)
 _FAMILIAR = ("gen_ai.usage.experimental.",)
 
 GOOGLE_ADK = Dialect(
-    "google_adk", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, names=_NAMES, familiar=_FAMILIAR
+    *("google_adk", _COUNTS, _TEXTS, _SIGNS, _EMITTERS),
+    names=_NAMES,
+    arguments=(Arguments("gcp.vertex.agent.tool_call_args"),),
+    familiar=_FAMILIAR,
 )

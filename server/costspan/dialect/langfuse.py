@@ -9,7 +9,7 @@ API's own usage on, whose details lie inside the totals. No span names a provide
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import INCLUSIVE, Dialect, Emitter
+from costspan.dialect.table import INCLUSIVE, Arguments, Dialect, Emitter
 from costspan.model import AGGREGATE, LEAF
 
 _USAGE = "langfuse.observation.usage_details#/"
@@ -91,4 +91,9 @@ _OPERATIONS = {
     "event": ("event", AGGREGATE),
 }
 
-LANGFUSE = Dialect("langfuse", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS)
+LANGFUSE = Dialect(
+    *("langfuse", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS),
+    arguments=(
+        Arguments("langfuse.observation.input", where=("langfuse.observation.type", "tool")),
+    ),
+)

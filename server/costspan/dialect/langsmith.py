@@ -11,7 +11,7 @@ knows it. A "session" of LangSmith is a project.
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import INCLUSIVE, Dialect, Emitter
+from costspan.dialect.table import INCLUSIVE, Arguments, Dialect, Emitter
 from costspan.model import AGGREGATE
 
 _ANSWER = "gen_ai.completion#/"  # the outputs of the run in JSON
@@ -63,4 +63,7 @@ _EMITTERS = (Emitter("langsmith", INCLUSIVE),)
 # The other kinds (llm, embedding, chain, tool, retriever, prompt) have names that all share.
 _OPERATIONS = {"parser": ("chain", AGGREGATE)}
 
-LANGSMITH = Dialect("langsmith", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS)
+LANGSMITH = Dialect(
+    *("langsmith", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS),
+    arguments=(Arguments("gen_ai.prompt", where=("langsmith.span.kind", "tool")),),
+)

@@ -104,9 +104,11 @@ NAMESPACES = ("gen_ai.",)
 
 FAMILIAR = tuple(start for dialect in DIALECTS for start in dialect.familiar)
 
+ARGUMENTS = tuple(each for dialect in DIALECTS for each in dialect.arguments)
+
 _READ = frozenset(
     key for table in (COUNTS, TEXTS, GATEWAYS) for keys in table.values() for key in keys
-) | frozenset(DOCUMENTS)
+) | frozenset((*DOCUMENTS, *(each.key for each in ARGUMENTS)))
 
 _RECOMMENDED: Mapping[str, Keys] = {
     "gen_ai.operation.name": (
@@ -133,6 +135,7 @@ class Layout(NamedTuple):
     resource_dimensions: Meanings
     gateways: Meanings  # keys by which a gateway may say that it answered from its own cache
     documents: Keys  # attributes that hold JSON in which more may be said
+    arguments: Keys  # what a tool was called with, if it is a tool's span
     home: str  # the scope of those who write such keys, if an application may give it its own name
     dialect: str  # by the keys alone; an emitter that is known by name goes before it
     missing: Keys  # recommended attributes that are there in no spelling, by canonical name
@@ -151,6 +154,7 @@ def layout(span: Keys, resource: Keys, dimensions: Dimensions) -> Layout:
         dimensions.present(frozenset(resource)),
         _present(GATEWAYS, there),
         tuple(key for key in DOCUMENTS if key in there),
+        tuple(each.key for each in ARGUMENTS if each.key in there),
         next((d.home for d in DIALECTS if d.home and not there.isdisjoint(d.signs)), ""),
         _dialect(there),
         tuple(name for name, keys in _RECOMMENDED.items() if there.isdisjoint(keys)),

@@ -10,7 +10,7 @@ the names are GenAI's, and the cached tokens get lost.
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import IN_TOTAL, INCLUSIVE, Dialect, Emitter
+from costspan.dialect.table import IN_TOTAL, INCLUSIVE, Arguments, Dialect, Emitter
 from costspan.model import AGGREGATE, LEAF
 
 _USAGE = "mlflow.chat.tokenUsage#/"
@@ -74,4 +74,8 @@ _OPERATIONS = {"chat_model": ("chat", LEAF), "memory": ("memory", AGGREGATE)}
 # Long, so it is found fast; spans of embeddings have no other key of usage.
 _MARKERS = (b"mlflow.spanOutputs",)
 
-MLFLOW = Dialect("mlflow", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS, markers=_MARKERS)
+MLFLOW = Dialect(
+    *("mlflow", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS),
+    arguments=(Arguments(_INPUTS),),  # the spans of calls are read for it too
+    markers=_MARKERS,
+)

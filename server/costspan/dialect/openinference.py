@@ -6,7 +6,7 @@ From openinference-semantic-conventions 0.1.42 and the instrumentations named be
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import EXCLUSIVE, IN_TOTAL, INCLUSIVE, Dialect, Emitter
+from costspan.dialect.table import EXCLUSIVE, IN_TOTAL, INCLUSIVE, Arguments, Dialect, Emitter
 
 _CACHE_INPUT = "llm.token_count.prompt_details.cache_input"
 
@@ -89,4 +89,8 @@ _MARKERS = (
     b".model_name",  # llm., embedding., reranker.: without usage too, as GenAI's models
 )
 
-OPENINFERENCE = Dialect("openinference", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, markers=_MARKERS)
+OPENINFERENCE = Dialect(
+    *("openinference", _COUNTS, _TEXTS, _SIGNS, _EMITTERS),
+    arguments=(Arguments("input.value", where=("openinference.span.kind", "TOOL")),),
+    markers=_MARKERS,
+)

@@ -7,7 +7,7 @@ JavaScript ones at 0.27.0. Its newer releases write the GenAI keys, so those are
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import EXCLUSIVE, IN_TOTAL, INCLUSIVE, Dialect, Emitter
+from costspan.dialect.table import EXCLUSIVE, IN_TOTAL, INCLUSIVE, Arguments, Dialect, Emitter
 from costspan.model import AGGREGATE
 
 _COUNTS = {
@@ -68,4 +68,7 @@ _EMITTERS = (
     Emitter("@traceloop/*", INCLUSIVE),
 )
 
-OPENLLMETRY = Dialect("openllmetry", _COUNTS, _TEXTS, _SIGNS, _EMITTERS)
+OPENLLMETRY = Dialect(
+    *("openllmetry", _COUNTS, _TEXTS, _SIGNS, _EMITTERS),
+    arguments=(Arguments("traceloop.entity.input", where=("traceloop.span.kind", "tool")),),
+)

@@ -10,7 +10,7 @@ of Logfire's Claude Agent SDK, whose root alone is right), `pydantic_ai.decision
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import BESIDE, INCLUSIVE, Dialect, Emitter, Named
+from costspan.dialect.table import BESIDE, INCLUSIVE, Arguments, Dialect, Emitter, Named
 from costspan.model import AGGREGATE, LEAF
 
 _DETAILS = "gen_ai.usage.details."
@@ -92,6 +92,7 @@ _NAMES = (
     Named("pydantic-ai", "agent run", "invoke_agent", AGGREGATE),
     Named("pydantic-ai", "invoke_agent ", "invoke_agent", AGGREGATE),
     Named("pydantic-ai", "model request attempt ", "chat", LEAF),
+    Named("pydantic-ai", "running tool", "execute_tool", AGGREGATE),
     Named("logfire.openai_agents", "Chat completion with ", "chat", LEAF),
 )
 
@@ -121,6 +122,7 @@ PYDANTIC_AI = Dialect(
     _SIGNS,
     _EMITTERS,
     names=_NAMES,
+    arguments=(Arguments("tool_arguments"),),  # to 1.x; 2.x writes GenAI's key
     markers=(b"pending_parent_id",),
     familiar=_FAMILIAR,
 )

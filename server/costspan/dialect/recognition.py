@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from costspan.dialect import answer, cache, table
+from costspan.dialect import answer, arguments, cache, table
 from costspan.dialect.context import context
 from costspan.dialect.convention import Known, emitter
 from costspan.dialect.cost import NAMESPACE, PRICE_REF, reported, reports_zero
@@ -62,6 +62,7 @@ _BILLING = {
     WITNESS: (False, "no_usage"),
 }
 
+_TOOL = "execute_tool"
 _WITHOUT_OUTPUT = frozenset({"embeddings", "rerank"})
 
 # Nobody knows these of a call before it has ended, one way or the other. `finish_reasons` says no
@@ -70,25 +71,31 @@ _ENDED = frozenset({table.ERROR_TYPE, table.FINISHED, table.RESPONSE_MODEL, tabl
 
 
 def wanted(
-    dimensions: Dimensions, own_keys: frozenset[str], resource_keys: frozenset[str] = frozenset()
+    dimensions: Dimensions,
+    own_keys: frozenset[str],
+    resource_keys: frozenset[str] = frozenset(),
+    *,
+    tools: bool = False,
 ) -> Wanted:
     """What a scan has to look for so that `recognise` sees all that it can understand.
 
-    `resource_keys`: attributes of resources that prices depend on.
+    `resource_keys`: attributes of resources that prices depend on. `tools`: open every span that
+    says what a tool was called with, not those alone that are opened for what else they say.
     """
     named = dimensions.keys
     texts = frozenset(attribute(key) for keys in TEXTS.values() for key in keys) | named
     counts = frozenset(attribute(key) for keys in COUNTS.values() for key in keys)
     return Wanted(
-        markers=_MARKERS + dimensions.markers,
-        keys=counts | texts | _GATEWAY_KEYS,
+        markers=_MARKERS + dimensions.markers + (arguments.MARKERS if tools else ()),
+        keys=counts | texts | _GATEWAY_KEYS | arguments.KEYS,
         prefixes=(),
         # JSON, ARNs, URNs and deployment paths: names may be long
-        long_keys=texts | _GATEWAY_KEYS | frozenset(DOCUMENTS),
+        long_keys=texts | _GATEWAY_KEYS | frozenset(DOCUMENTS) | arguments.KEYS,
         resource_keys=named | resource_keys | {_SERVICE},
         own_keys=own_keys | NAMESPACE,
         namespaces=NAMESPACES,
         familiar=FAMILIAR,
+        conditional=arguments.CONDITIONAL,
     )
 
 
@@ -119,7 +126,7 @@ def recognise(hit: Hit, dimensions: Dimensions, *, remeter: bool = False) -> Llm
     who = identity(hit, found, said, operation, dimensions)
     cost = reported(said, hit.own) if hit.own or table.COST in said else ""
     if not found.counts and not cost and not _tells(hit, said, operation):
-        if not says_whose(who):
+        if not (says_whose(who) or (found.arguments and operation == _TOOL)):
             return None
         role = WITNESS
     elif PRICE_REF in hit.own and not remeter:
@@ -193,6 +200,8 @@ def _call(
     billed, reason = _BILLING[role]
     if billed and buckets is None and not (invalid or cost or gateway):
         billed, reason = False, "no_usage"
+    tools = operation == _TOOL and found.arguments
+    called_with = arguments.digest(found.arguments, hit.values) if tools else b""
     # In the order of the fields: naming all of them would take an eighth of the time per span.
     return LlmCall(
         *hit[:9],  # ordinal, ids, name, kind, times, status
@@ -223,6 +232,7 @@ def _call(
         cumulative=known is not None and known[1].cumulative == role,
         dropped=hit.dropped,
         cut=cut(hit.values, found.documents) if found.documents else (),
+        arguments=called_with,
     )
 
 

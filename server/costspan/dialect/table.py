@@ -103,6 +103,15 @@ class Named(NamedTuple):
     role: str
 
 
+class Arguments(NamedTuple):
+    """Where the span of a tool says what the tool was called with."""
+
+    key: str
+    # An attribute and its value: on other spans the key holds something else (prompts, mostly), and
+    # is not read.
+    where: tuple[str, str] | None = None
+
+
 class Dialect(NamedTuple):
     """One attribute convention."""
 
@@ -113,6 +122,7 @@ class Dialect(NamedTuple):
     emitters: tuple[Emitter, ...]  # the first that fits decides
     operations: Operations = MappingProxyType({})  # beside those that everybody shares
     names: tuple[Named, ...] = ()  # the first that fits decides
+    arguments: tuple[Arguments, ...] = ()  # of tools; a hash of them is kept, nothing else
     home: str = ""  # scope of its rows that spans with its signs may have under another name
     # Raw needles: a span that holds none in its bytes is not opened. Each costs some 0.4 us a span,
     # in requests that hold it anywhere, so there is one only for what no other opens.

@@ -8,7 +8,7 @@ only the spans around one request are calls. No release states a scope version.
 from __future__ import annotations
 
 from costspan.dialect import table
-from costspan.dialect.table import EXCLUSIVE, IN_TOTAL, INCLUSIVE, Dialect, Emitter
+from costspan.dialect.table import EXCLUSIVE, IN_TOTAL, INCLUSIVE, Arguments, Dialect, Emitter
 from costspan.model import AGGREGATE, LEAF
 
 _METADATA = "ai.response.providerMetadata"  # by provider; 7 sends it on request only
@@ -129,4 +129,8 @@ _OPERATIONS = {
 }
 
 # `experimental_telemetry.tracer` puts its spans under any scope.
-VERCEL = Dialect("vercel", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS, home="ai")
+VERCEL = Dialect(
+    *("vercel", _COUNTS, _TEXTS, _SIGNS, _EMITTERS, _OPERATIONS),
+    arguments=(Arguments("ai.toolCall.args"),),  # 4 to 6; 7 writes GenAI's key
+    home="ai",
+)

@@ -126,8 +126,12 @@ def _spans_query(dimensions: Dimensions) -> str:
     """
     asked = wanted(dimensions, frozenset())
     begins = [f"startsWith(k, {_quoted(prefix)})" for prefix in sorted(asked.prefixes)]
+    apart = [
+        f"(k = {_quoted(other)} AND SpanAttributes[{_quoted(key)}] = {_quoted(value)})"
+        for key, value, other in asked.conditional
+    ]
     return _SPANS.format(
-        attributes=" OR ".join([_one_of(asked.keys), *begins]),
+        attributes=" OR ".join([_one_of(asked.keys), *begins, *apart]),
         resources="true" if "" in asked.resource_keys else _one_of(asked.resource_keys),
         most=MOST_SPANS,
     )

@@ -60,6 +60,7 @@ class _Reader:
         self._names = _Names(wanted)
         self._long = wanted.long_keys
         self._own = wanted.own_keys
+        self._conditional = wanted.conditional
         self._resource_keys = wanted.resource_keys
         self._resources: dict[bytes, Mapping[str, Value]] = {}
         self._scopes: dict[bytes, tuple[str, str]] = {}
@@ -77,6 +78,9 @@ class _Reader:
                 text = value.string_value
                 if len(text) <= _CAP or key in self._long:
                     values[name] = text or value.int_value or any_value(value)
+        for key, said, other in self._conditional:
+            if values.get(key) == said and other in pairs:
+                values[other] = any_value(pairs[other])
         if self._own.isdisjoint(values):
             return values, {}
         own = {key: values.pop(key) for key in self._own & values.keys()}

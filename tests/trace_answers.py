@@ -20,9 +20,16 @@ from costspan.wire import Head
 from ledger_samples import START, Span, ident, record
 from trace_drawing import UNPRICED, Told
 from trace_oracle import Truth
+from trace_waste import Wasted, wasted
 
 Spent = tuple[int, int]  # cost in attos, calls
-_ROLES = {"agent": WITNESS, "sum": AGGREGATE, "call": LEAF, "begun": PENDING}
+_ROLES = {
+    "agent": WITNESS,
+    "tool": WITNESS,
+    "sum": AGGREGATE,
+    "call": LEAF,
+    "begun": PENDING,
+}
 
 
 class Sums(NamedTuple):
@@ -47,6 +54,7 @@ class Answers(NamedTuple):
     transactions: Mapping[int, Spent]
     branches: Mapping[int, tuple[int, int, int]]  # own cost, cost and calls with all below
     retried: Spent
+    wasted: Wasted
 
 
 def summed(truth: Truth) -> Sums:
@@ -87,6 +95,7 @@ def right(truth: Truth) -> Answers:
             if truth.billed.keys() & set(below)
         },
         (sum(again), len(again)),
+        wasted(truth),
     )
 
 
@@ -144,6 +153,10 @@ def answers_of(row: TraceTotals) -> Answers:
             for one in row.branches
         },
         (int(row.retry_cost), row.retries),
+        Wasted(
+            *(int(row.failed_cost), row.repeated_tools, int(row.repeated_tool_cost)),
+            *(int(row.coordination_cost), row.llm_duration_ns, row.llm_busy_ns),
+        ),
     )
 
 
@@ -185,6 +198,8 @@ def _call(one: Told, trace: bytes) -> LlmCall | None:
     made.start_ns, made.end_ns, made.status = START + one.start, START + one.end, 2 * one.failed
     if one.kind != "call":
         made.operation, made.kind = "invoke_agent", 1
+    if one.kind == "tool":
+        made.operation, made.arguments = "execute_tool", one.arguments.encode()
     if one.model == UNPRICED:
         made.operation, made.charge = "embeddings", Charge("unpriced", "unknown_model")
     if one.kind == "call" and not one.tokens:

@@ -25,7 +25,8 @@ class Told(NamedTuple):
     parent: int = 0  # 0: none
     start: int = 0
     end: int = 0
-    kind: str = "plain"  # agent: says whose; sum: of what is below; call; begun: see `announced`
+    # agent: says whose; tool; sum: of what is below; call; begun: see `announced`
+    kind: str = "plain"
     tokens: tuple[int, int] | None = None
     cost: int | None = None  # attos
     model: str = ""
@@ -33,6 +34,7 @@ class Told(NamedTuple):
     agent: str = ""
     failed: bool = False
     entry: bool = False  # into a process
+    arguments: str = ""  # of a tool
 
 
 Pick = Callable[[Sequence[Any]], Any]  # one of several
@@ -60,12 +62,18 @@ class Draft:
             self.spans[one.id - 1] = one._replace(parent=self._pick(inner).id)
 
     def _plain(self) -> None:
-        entry = self._pick([False, False, True])
-        self._inner.append(self._add(end=self._end(), entry=entry))
+        entry, failed = self._pick([False, False, True]), self._pick([False, False, True])
+        self._inner.append(self._add(end=self._end(), entry=entry, failed=failed))
 
     def _agent(self) -> None:
         name = self._pick(["a", "b", "c"])
         self._inner.append(self._add(kind="agent", end=LONG, agent=name))
+
+    def _tools(self) -> None:
+        """Calls of a tool, some of them with the same arguments."""
+        for _ in range(self._pick([1, 4, 6])):
+            said = self._pick(["x", "x", "x", "y"])
+            self._inner.append(self._add(kind="tool", end=self._end(), arguments=said))
 
     def _sum(self) -> None:
         name = self._pick(["", "a", "b"])
@@ -128,13 +136,13 @@ class Draft:
         return number
 
 
-FLAT = ("plain", "agent", "call", "call", "silent", "unpriced", "repeated")
+FLAT = ("plain", "agent", "tools", "call", "call", "silent", "unpriced", "repeated")
 """What is right however a trace is cut: nothing of it is told by a span around others."""
 ALL = (*FLAT, "call", "sum", "wrapped", "around_others")
 
 
 def a_trace(pick: Pick, price: Price, kinds: Sequence[str] = ALL, most: int = 9) -> list[Told]:
-    """Up to 27 spans; ids count from 1."""
+    """Up to 54 spans; ids count from 1."""
     draft = Draft(pick, price)
     for _ in range(pick(range(1, most + 1))):
         draft.grow(kinds)

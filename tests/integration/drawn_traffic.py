@@ -16,9 +16,16 @@ from costspan.model import Value
 from costspan.testing import SECOND, request, span, usage
 from trace_answers import Answers, Spent
 from trace_drawing import Told, a_trace
+from trace_waste import Wasted
 
 RECENT = time.time_ns() - 600 * SECOND  # what is older than a table's TTL is not kept
 ATTOS = 10**18
+_OPERATIONS = {
+    "agent": "invoke_agent",
+    "sum": "invoke_agent",
+    "tool": "execute_tool",
+    "call": "chat",
+}
 MODELS = {"m": GPT, "n": MINI, "u": IN_HOUSE, "o": SONNET, "p": OPUS}
 
 
@@ -31,6 +38,7 @@ class Stored(NamedTuple):
     transactions: Mapping[int, Spent]
     branches: Mapping[int, tuple[int, int, int]]
     billed: Mapping[int, tuple[int, str]]  # cost and agent
+    wasted: Wasted
 
 
 def price(model: str, tokens: tuple[int, int]) -> int | None:
@@ -90,8 +98,9 @@ def _attributes(one: Told) -> dict[str, Value]:
         said |= {"gen_ai.provider.name": model.provider, "gen_ai.response.id": one.answer}
         if not one.tokens:
             said = {key: value for key, value in said.items() if ".usage." not in key}
-    operations = {"agent": "invoke_agent", "sum": "invoke_agent", "call": "chat"}
-    said["gen_ai.operation.name"] = "embeddings" if one.model == "u" else operations[one.kind]
+    if one.kind == "tool":
+        said |= {"gen_ai.tool.name": "t", "gen_ai.tool.call.arguments": one.arguments}
+    said["gen_ai.operation.name"] = "embeddings" if one.model == "u" else _OPERATIONS[one.kind]
     said["gen_ai.agent.name"] = one.agent
     return {key: value for key, value in said.items() if value != ""}
 
@@ -107,6 +116,7 @@ def as_stored(right: Answers, billed: Iterable[tuple[Told, str]]) -> Stored:
         right.transactions,
         right.branches,
         {one.id: (one.cost or 0, agent) for one, agent in billed},
+        right.wasted,
     )
 
 
@@ -117,11 +127,17 @@ def read(client: Client) -> dict[bytes, Stored]:
             (_attos(cost), calls, unpriced),
             _spent(model_cost, model_calls),
             _spent(agent_cost, agent_calls),
-            {}, {}, {},
+            *({}, {}, {}),
+            Wasted(
+                *(_attos(failed), repeats, _attos(repeated), _attos(coordination)),
+                *(together, apart),
+            ),
         )
-        for trace, cost, calls, unpriced, model_cost, model_calls, agent_cost, agent_calls
+        for trace, cost, calls, unpriced, model_cost, model_calls, agent_cost, agent_calls, failed,
+            repeats, repeated, coordination, together, apart
         in _rows(client, "trace_totals", "CostUsd, LlmCalls, UnpricedCalls, ModelCostUsd,"
-                 " ModelCalls, AgentCostUsd, AgentCalls")
+                 " ModelCalls, AgentCostUsd, AgentCalls, FailedCostUsd, RepeatedToolCalls,"
+                 " RepeatedToolCostUsd, CoordinationCostUsd, LlmDurationNs, LlmBusyNs")
     }  # fmt: skip
     for trace, one, cost, calls in _rows(client, "transaction_totals", "SpanId, CostUsd, LlmCalls"):
         found[trace].transactions[_number(one)] = _attos(cost), calls  # type: ignore[index]

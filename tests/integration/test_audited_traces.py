@@ -28,7 +28,13 @@ TRACES, SEED = 300, 31
 AGAIN = 10  # every tenth request
 DEATHS = 8
 # Traces are closed, amended, forgotten and begun again while their spans still come.
-HASTE = {"root_grace": "300ms", "quiet": "300ms", "idle": "1s", "late_window": "500ms"}
+HASTE = {
+    "root_grace": "300ms",
+    "quiet": "300ms",
+    "idle": "1s",
+    "late_window": "500ms",
+    "tool_loops": True,
+}
 
 
 @contextmanager

@@ -86,6 +86,24 @@ def test_transactions_and_inner_spans_are_views_on_the_newest_row(
     ) == [(Decimal("9E-18"), Decimal("4E-18"), 1, 2, Decimal("3E-18"))]
 
 
+def test_what_parts_wasted_is_added_up(destination: ClickHouse, client: Client) -> None:
+    """Costs of failures, loops and coordination, and the time of model calls."""
+    part = totals(
+        failed_cost=str(10**18 + 1),
+        repeated_tools=3,
+        repeated_tool_cost="2",
+        coordination_cost="5",
+        llm_duration_ns=9,
+        llm_busy_ns=7,
+    )
+    write(destination, part, totals(writer="other", repeated_tools=4, llm_duration_ns=2))
+    assert rows(
+        client,
+        "SELECT FailedCostUsd, RepeatedToolCalls, RepeatedToolCostUsd, CoordinationCostUsd,"
+        " LlmDurationNs, LlmBusyNs FROM trace_totals",
+    ) == [(Decimal("1.000000000000000001"), 7, Decimal("2E-18"), Decimal("5E-18"), 11, 7)]
+
+
 def test_a_transaction_that_two_generations_saw_is_one_row(
     destination: ClickHouse, client: Client
 ) -> None:

@@ -104,3 +104,14 @@ def _downwards(
             stack.append((span_id, False))
         yield span_id, agent, around
         stack += [(child, True) for child in below.get(span_id, ())]
+
+
+def coordinators(forest: Forest, identities: Mapping[bytes, Identity]) -> frozenset[str]:
+    """The agents that have other agents below them. `identities`: as for `by_agent`."""
+    found = set()
+    for span_id, above in forest.above.items():
+        if above in identities:
+            agent = identities[above].agent
+            if agent and agent != identities[span_id].agent:
+                found.add(agent)
+    return frozenset(found)

@@ -6,6 +6,7 @@ A branch is a span with billed calls below it. A call with none is a leaf: it co
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from costspan.ledger.forest import Forest, Node
 from costspan.ledger.likeness import tokens
@@ -77,6 +78,24 @@ def branches(forest: Forest, billed: Mapping[bytes, LlmCall]) -> dict[bytes, Bra
         if above is not None:
             above.add(branch)
     return {branch.span_id: branch for branch in ordered}
+
+
+def spent_below(
+    marked: AbstractSet[bytes],
+    forest: Forest,
+    billed: Mapping[bytes, LlmCall],
+    found: Mapping[bytes, Branch],
+) -> int:
+    """Attos of the calls at or below any of these spans, each call once. `found`: all branches."""
+    inside: set[bytes] = set()
+    for span_id, branch in found.items():  # parents come first
+        if span_id in marked or branch.parent in inside:
+            inside.add(span_id)
+    return sum(
+        call.charge.attos or 0
+        for span_id, call in billed.items()
+        if span_id in inside or span_id in marked or forest.links[span_id] in inside
+    )
 
 
 def _in_preorder(

@@ -15,7 +15,7 @@ from costspan.model import OTHER, BranchTotals, Tally, TraceTotals, TransactionT
 _MOST_KEYS = 256
 _MOST_TRANSACTIONS = 1000
 _MOST_BRANCHES = 1000
-GROWING = "growing"  # flag of a trace: see `waste`
+GROWING, LOOP = "growing", "loop"  # flags of a trace: see `waste`, `loops`
 
 
 class Stamp(NamedTuple):
@@ -60,7 +60,7 @@ def totals(rolled: Rollup, stamp: Stamp) -> TraceTotals:
         user=who.user,
         session=who.session,
         conversation=who.conversation,
-        flags=(*rolled.flags, GROWING) if tree.waste.growing else rolled.flags,
+        flags=_flags(rolled, tree),
         effective_cost=str(total.effective_cost) if total.effective_cost != total.cost else "",
         dimensions=dict(sorted(who.dimensions.items())),
         by={facet: _bounded(group) for facet, group in tree.facets.items()},
@@ -70,7 +70,18 @@ def totals(rolled: Rollup, stamp: Stamp) -> TraceTotals:
         root_span_id=rolled.forest.root.span_id if rolled.forest.root else b"",
         retries=tree.waste.retries,
         retry_cost=str(tree.waste.retry_cost),
+        failed_cost=str(tree.failed_cost),
+        repeated_tools=tree.repeated_tools,
+        repeated_tool_cost=str(tree.repeated_tool_cost),
+        coordination_cost=str(tree.coordination_cost),
+        llm_duration_ns=tree.busy.together,
+        llm_busy_ns=tree.busy.apart,
     )
+
+
+def _flags(rolled: Rollup, tree: Tree) -> tuple[str, ...]:
+    found = (GROWING,) if tree.waste.growing else ()
+    return (*rolled.flags, *found, LOOP) if tree.repeated_tools else (*rolled.flags, *found)
 
 
 def _tallies(groups: Mapping[str, Sums]) -> dict[str, Tally]:

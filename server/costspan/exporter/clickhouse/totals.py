@@ -35,6 +35,9 @@ _COUNTS: dict[str, Callable[[TraceTotals], int]] = {
     "UnpricedCalls": attrgetter("unpriced_calls"),
     "Retries": attrgetter("retries"),
     "SettledVersions": attrgetter("settles"),
+    "RepeatedToolCalls": attrgetter("repeated_tools"),
+    "LlmDurationNs": attrgetter("llm_duration_ns"),
+    "LlmBusyNs": attrgetter("llm_busy_ns"),
 }
 _AMOUNTS: dict[str, Callable[[TraceTotals], str]] = {
     "CostUsd": attrgetter("cost"),
@@ -43,6 +46,9 @@ _AMOUNTS: dict[str, Callable[[TraceTotals], str]] = {
     "CacheSavingsUsd": attrgetter("cache_savings"),
     "ErrorCostUsd": attrgetter("error_cost"),
     "RetryCostUsd": attrgetter("retry_cost"),
+    "FailedCostUsd": attrgetter("failed_cost"),
+    "RepeatedToolCostUsd": attrgetter("repeated_tool_cost"),
+    "CoordinationCostUsd": attrgetter("coordination_cost"),
 }
 _TALLIES: dict[str, Callable[[TraceTotals], Mapping[str, Tally]]] = {
     "Model": attrgetter("by_model"),

@@ -211,7 +211,8 @@ class Telemetry(Collector):
         Counter,
         "costspan_trace_signals_total",
         "service_name signal",
-        "Limits that open traces passed: cost, calls, repeats, growth. The exemplar names a trace.",
+        "Limits that open traces passed: cost, calls, repeats, growth, tool_repeats. The exemplar"
+        " names a trace.",
     )
     late_spans = _family(
         Counter,

@@ -1,4 +1,4 @@
-"""Limits of an open trace, watched call by call: cost, calls, repeats and growth. Pure.
+"""Limits of an open trace, watched call by call: cost, calls, repeats, growth, tools. Pure.
 
 A signal is for stopping something while it happens. So it is looked for on arrival, with a few sums
 for each trace, and fires once for each trace and limit.
@@ -14,7 +14,9 @@ from costspan.ledger.sums import model_of
 from costspan.model import LlmCall, Signal
 
 COST, CALLS, REPEATS, GROWTH = "cost", "calls", "repeats", "growth"
+TOOL_REPEATS = "tool_repeats"
 _ATTOS = 10**18
+_MOST_TOOLS = 256  # arguments of a trace that are remembered, those that came last
 _MOST_AGENTS = 64  # of a trace; those beyond are watched as one
 
 
@@ -29,6 +31,8 @@ class Limits:
     # an agent's prompts grow, call by call, to so many times the first
     growth_calls: int = 8
     growth_factor: float = 4.0
+    # calls of one tool with the same arguments
+    tool_repeats: int = 4
 
 
 @dataclass(slots=True)
@@ -41,6 +45,10 @@ class _Agent:
     grown: int = 0  # how long that row is
 
 
+_Called = tuple[str, str, str, str, bytes]
+"""Service, scope, agent, tool, hash of the arguments: two libraries may tell of one call."""
+
+
 @dataclass(slots=True)
 class Watched:
     """The sums of one open trace."""
@@ -50,6 +58,7 @@ class Watched:
     cost_checked: int = 0  # what `cost` has to reach before the roll-up is asked again
     calls_checked: int = 0
     agents: dict[tuple[str, str], _Agent] = field(default_factory=dict)
+    tools: dict[_Called, int] = field(default_factory=dict)
     fired: set[str] = field(default_factory=set)
 
 
@@ -60,10 +69,13 @@ Confirm = Callable[[], tuple[int, int]]
 def watch(
     trace: Watched, call: LlmCall, limits: Limits, confirm: Confirm, at: int
 ) -> Iterator[Signal]:
-    """Take a billed call in; yield the limits that it has passed. `at`: its arrival, ns."""
-    trace.calls += 1
-    trace.cost += call.charge.attos or 0
-    for name, value, limit in _passed(trace, call, limits, confirm):
+    """Take a call in and yield the limits that it has passed. `at`: its arrival, ns.
+
+    A model's call that is billed, or a tool's that states its arguments.
+    """
+    tool = bool(call.arguments)
+    passed = _repeated(trace, call, limits) if tool else _passed(trace, call, limits, confirm)
+    for name, value, limit in passed:
         if name not in trace.fired:
             trace.fired.add(name)
             yield Signal(call.trace_id, call.span_id, call.service, name, value, limit, at)
@@ -76,6 +88,8 @@ def _passed(
 
     That is a roll-up, so it is not asked again before the sum could have passed the limit.
     """
+    trace.calls += 1
+    trace.cost += call.charge.attos or 0
     if limits.cost and COST not in trace.fired and trace.cost > trace.cost_checked:
         cost, _ = confirm() if trace.cost > limits.cost else (trace.cost, 0)
         if cost > limits.cost:
@@ -94,6 +108,20 @@ def _passed(
         factor = agent.prompt / max(agent.first, 1)
         if factor > limits.growth_factor:
             yield GROWTH, factor, limits.growth_factor
+
+
+def _repeated(trace: Watched, call: LlmCall, limits: Limits) -> Iterator[tuple[str, float, float]]:
+    """Whose tool it is, is known only if it says so itself: the agent above it may come later."""
+    if not limits.tool_repeats or TOOL_REPEATS in trace.fired:
+        return
+    who, tools = call.identity, trace.tools
+    key = (call.service, call.scope_name, who.agent, who.tool or call.name, call.arguments)
+    tools[key] = again = tools.pop(key, 0) + 1
+    if len(tools) > _MOST_TOOLS:
+        del tools[next(iter(tools))]
+    if again > limits.tool_repeats:
+        tools.clear()
+        yield TOOL_REPEATS, again, limits.tool_repeats
 
 
 def _agent(trace: Watched, call: LlmCall) -> _Agent:

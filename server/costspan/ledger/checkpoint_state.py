@@ -87,7 +87,7 @@ class _Held(msgspec.Struct, array_like=True, gc=False):
 
 
 class _Watched(msgspec.Struct, array_like=True, gc=False):
-    """`Watched` without its agents: what repeats or grows is counted anew."""
+    """`Watched` without agents and tools: what repeats or grows is counted anew."""
 
     cost: str  # attos, as the next but one
     calls: int

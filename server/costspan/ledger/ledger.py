@@ -306,7 +306,7 @@ class TraceLedger:
             self._doubt_row(trace, span_id, held)
             if call.role != WITNESS:
                 self._meter.arrive(call)
-            if held.counted and self._limits is not None:
+            if (held.counted or call.arguments) and self._limits is not None:
                 self._look_out(trace, call, self._limits, arrived)
             return
         if call.role != WITNESS:

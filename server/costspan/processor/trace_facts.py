@@ -92,7 +92,9 @@ EVENT_ATTRIBUTES = (
     Attribute(WRITER, "string", "Who added up; the sums of several writers add up."),
 )
 SIGNAL_ATTRIBUTES = (
-    Attribute(SIGNAL, "string", "Which limit was passed: cost, calls, repeats or growth."),
+    Attribute(
+        SIGNAL, "string", "Which limit was passed: cost, calls, repeats, growth or tool_repeats."
+    ),
     Attribute(VALUE, "double", "What was counted when it was passed."),
     Attribute(LIMIT, "double", "The limit."),
 )

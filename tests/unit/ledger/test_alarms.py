@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from costspan.ledger.alarms import Limits, Watched, watch
-from costspan.model import LlmCall, Signal
+from costspan.model import WITNESS, LlmCall, Signal
 from ledger_samples import DOLLAR, TRACE, record
 
-OFF = Limits(calls=0, repeats=0, growth_calls=0)
+OFF = Limits(calls=0, repeats=0, growth_calls=0, tool_repeats=0)
 
 
 def signals(
@@ -73,6 +73,31 @@ def test_prompts_that_grow_beyond_the_factor_fire() -> None:
     assert signals(slowly, Limits(0, 0, 0, 8, 4.0))[0] == []
 
 
+def tool(arguments: bytes, name: str = "search", agent: str = "") -> LlmCall:
+    made = record(None, role=WITNESS, tool=name, agent=agent)
+    made.arguments = arguments
+    return made
+
+
+def test_a_tool_that_is_called_again_with_the_same_arguments_fires_once() -> None:
+    called = [tool(b"x"), tool(b"y"), *(tool(b"x") for _ in range(9))]
+    ((place, signal),), asked = signals(called, Limits(tool_repeats=4))
+    assert (place, signal.name, signal.value, signal.limit) == (5, "tool_repeats", 5, 4)
+    assert (signal.span_id, asked) == (called[5].span_id, 0)
+
+
+def test_other_tools_agents_and_libraries_are_no_repeats() -> None:
+    other = tool(b"x")
+    other.scope_name = "its protocol"
+    called = [tool(b"x"), tool(b"x", "fetch"), tool(b"x", agent="a"), tool(b"y"), other]
+    assert signals(called, Limits(tool_repeats=1))[0] == []
+    assert signals([tool(b"x") for _ in range(9)], Limits(tool_repeats=0))[0] == []
+
+
+def test_tools_are_neither_calls_nor_costs() -> None:
+    assert signals([tool(bytes([n])) for n in range(9)], Limits(cost=1, calls=3))[0] == []
+
+
 def test_limits_that_are_off_never_fire() -> None:
     calls = [record(100 * n, cost=DOLLAR) for n in range(600)]
     assert signals(calls, OFF) == ([], 0)
@@ -83,3 +108,6 @@ def test_what_is_watched_of_a_trace_is_bounded() -> None:
     for n in range(1000):
         list(watch(trace, record(1, agent=f"a{n}"), OFF, lambda: (0, 0), 0))
     assert len(trace.agents) == 65
+    for n in range(1000):
+        list(watch(trace, tool(b"%d" % n), Limits(), lambda: (0, 0), 0))
+    assert len(trace.tools) == 256

@@ -14,6 +14,7 @@ from costspan.exporter.clickhouse.connection import Connection
 from costspan.exporter.clickhouse.dsn import parse_dsn
 from costspan.exporter.clickhouse.exporter import ClickHouse
 from costspan.finish.reading import read_trace
+from costspan.ledger.tree import grow
 from costspan.model import PROVISIONAL, WITNESS, Charge, Identity, Line
 from costspan.testing import request, span
 from integration.running_store import RunningStore, spans_frame
@@ -90,6 +91,24 @@ def test_an_agent_that_is_a_witness_is_found_again(
     }
 
 
+def test_a_loop_of_a_tool_is_found_again(
+    destination: ClickHouse, store: RunningStore, database: str
+) -> None:
+    """By what the spans were called with, as long as the store has it."""
+    root = span(trace_id=TRACE, span_id=PLAIN, start_ns=NOW)
+    said = {"openinference.span.kind": "TOOL", "tool.name": "search", "input.value": "again"}
+    searches = [
+        span(said, trace_id=TRACE, span_id=bytes([n] * 8), parent_span_id=PLAIN, start_ns=NOW + n)
+        for n in range(1, 5)
+    ]
+    other = span(
+        {**said, "input.value": "other"}, trace_id=TRACE, span_id=AGENT, parent_span_id=PLAIN,
+        start_ns=NOW,
+    )  # fmt: skip
+    destination.deliver([spans_frame(request(root, *searches, other), items=6)])
+    assert grow(read_trace(tables(store, database), TRACE).rollup()).repeated_tools == 3
+
+
 def test_a_trace_that_is_not_there_is_empty(
     destination: ClickHouse, store: RunningStore, database: str
 ) -> None:
@@ -108,8 +127,9 @@ def test_trace_prints_a_stored_trace_as_a_tree_and_as_a_document(
     database: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    root = span(trace_id=TRACE, span_id=PLAIN, name="GET /ask", start_ns=NOW, kind=2)
-    chat = span(trace_id=TRACE, span_id=CALL, parent_span_id=PLAIN, start_ns=NOW)
+    end = NOW + SECOND
+    root = span(trace_id=TRACE, span_id=PLAIN, name="GET /ask", start_ns=NOW, end_ns=end, kind=2)
+    chat = span(trace_id=TRACE, span_id=CALL, parent_span_id=PLAIN, start_ns=NOW, end_ns=end)
     made = call(parent_span_id=PLAIN)
     destination.deliver([spans_frame(request(root, chat), calls=[made], items=2)])
     asked = ["trace", TRACE.hex(), "--dsn", store.dsn_of(database)]
@@ -117,10 +137,13 @@ def test_trace_prints_a_stored_trace_as_a_tree_and_as_a_document(
     printed = capsys.readouterr().out
     assert "GET /ask" in printed
     assert "1 model call in 2 spans cost $0.0035." in printed
+    assert "Most was spent along GET /ask > chat gpt-4o." in printed
     assert main([*asked, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     jsonschema.validate(document, json.loads(SCHEMA.read_text()))
     assert [one["cost_usd"] for one in document["spans"]] == ["0.0035", "0.0035"]
+    assert document["critical_path"]["cost_usd"] == "0.0035"
+    assert document["heaviest_chain"] == [PLAIN.hex(), CALL.hex()]
     assert [one["span_id"] for one in document["transactions"]] == [PLAIN.hex()]
 
 

@@ -13,10 +13,11 @@ from costspan.cli.ending import ended
 from costspan.cli.endpoint import ask
 from costspan.cli.exits import Exit
 from costspan.cli.store import Directory, Dsn, Source, Where, connection
-from costspan.cli.trace_document import document
+from costspan.cli.trace_document import Traced, document
 from costspan.finish.outline import outline
 from costspan.finish.reading import StoredTrace, of_ledger, read_trace
 from costspan.ledger.look import View
+from costspan.ledger.path import critical_path, heaviest_chain
 from costspan.ledger.tree import grow
 from costspan.model import decode_calls
 
@@ -67,13 +68,15 @@ def _held(url: str, trace_id: bytes) -> StoredTrace:
 def _print(trace_id: bytes, found: StoredTrace, *, as_json: bool, every: bool) -> None:
     rolled = found.rollup()
     tree = grow(rolled)
-    steps = outline(found, rolled, tree)
+    steps = list(outline(found, rolled, tree))
+    path, chain = critical_path(rolled), heaviest_chain(rolled, tree)
+    traced = Traced(trace_id, rolled, tree, steps, path, chain)
     if as_json:
-        print(json.dumps(document(trace_id, rolled, steps), ensure_ascii=False))
+        print(json.dumps(document(traced), ensure_ascii=False))
         return
     from costspan.cli.trace_view import show  # noqa: PLC0415  (rich, which --json does not need)
 
-    show(trace_id, rolled, tree, list(steps), every=every)
+    show(traced, every=every)
 
 
 def _trace_id(text: str) -> bytes:

@@ -5,14 +5,17 @@ Its JSON Schema is docs/reference/trace.schema.json. Later versions only add fie
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from costspan.cli.price_document import span_document, sums_document
 from costspan.finish.outline import Step
+from costspan.ledger.forest import ROOT
+from costspan.ledger.path import Path
 from costspan.ledger.rollup import Rollup
 from costspan.ledger.snapshot import Stamp, totals
 from costspan.ledger.sums import AGENT, MODEL, Sums
+from costspan.ledger.tree import Tree
 from costspan.model import TraceTotals, TransactionTotals
 from costspan_pricing import format_usd
 
@@ -20,8 +23,20 @@ SCHEMA = "costspan.trace/v1"
 _STATUS = ("unset", "ok", "error")
 
 
-def document(trace_id: bytes, rolled: Rollup, steps: Iterable[Step]) -> dict[str, Any]:
+class Traced(NamedTuple):
+    """A trace, and all that is told of it."""
+
+    trace_id: bytes
+    rolled: Rollup
+    tree: Tree
+    steps: Sequence[Step]
+    path: Path
+    chain: Sequence[bytes]  # span ids: the heaviest way down
+
+
+def document(traced: Traced) -> dict[str, Any]:
     """What `--json` prints."""
+    trace_id, rolled = traced.trace_id, traced.rolled
     row = totals(rolled, Stamp(trace_id, "", 0, 0, "", "", 0))
     return {
         "schema": SCHEMA,
@@ -36,11 +51,31 @@ def document(trace_id: bytes, rolled: Rollup, steps: Iterable[Step]) -> dict[str
         "flags": list(row.flags),
         "retries": row.retries,
         "retry_cost_usd": format_usd(int(row.retry_cost)),
+        "failed_cost_usd": format_usd(int(row.failed_cost)),
+        "repeated_tool_calls": row.repeated_tools,
+        "repeated_tool_cost_usd": format_usd(int(row.repeated_tool_cost)),
+        "coordination_cost_usd": format_usd(int(row.coordination_cost)),
+        "llm_duration_ns": row.llm_duration_ns,
+        "llm_busy_ns": row.llm_busy_ns,
+        "critical_path": _path(traced.path),
+        "heaviest_chain": [span_id.hex() for span_id in traced.chain],
         "by_model": _groups(rolled.by[MODEL]),
         "by_agent": _groups(rolled.by[AGENT]),
         "agents": _agents(row),
         "transactions": [_transaction(one) for one in row.transactions],
-        "spans": [_step(step) for step in steps],
+        "spans": [_step(step) for step in traced.steps],
+    }
+
+
+def _path(path: Path) -> dict[str, Any]:
+    spent = path.spent
+    return {
+        "duration_ns": sum(spent.values()),
+        "cost_usd": format_usd(path.cost),
+        "spans": [
+            {"span_id": span_id.hex() if span_id != ROOT else None, "duration_ns": duration}
+            for span_id, duration in spent.items()
+        ],
     }
 
 

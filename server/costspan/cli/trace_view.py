@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from costspan.cli.trace_document import Traced
 from costspan.finish.outline import Step
 from costspan.ledger.likeness import tokens
-from costspan.ledger.rollup import Decision, Rollup
+from costspan.ledger.rollup import Decision
 from costspan.ledger.tree import Tree
 from costspan_pricing import format_usd
 
@@ -35,21 +36,23 @@ class Line(NamedTuple):
     folded: int = 0
 
 
-def show(
-    trace_id: bytes, rolled: Rollup, tree: Tree, steps: Sequence[Step], *, every: bool
-) -> None:
+def show(traced: Traced, *, every: bool) -> None:
     """Print the tree, then what it comes to."""
+    steps, waited = traced.steps, traced.path.spent
     console = Console(highlight=False)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column(Text(f"trace {trace_id.hex()}", style="bold not dim"), overflow="fold")
-    for column in ("US dollars", "ms"):
+    table.add_column(Text(f"trace {traced.trace_id.hex()}", style="bold not dim"), overflow="fold")
+    for column in ("US dollars", "ms", "on path"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
     for line in lines(steps, every=every, ascii_only=console.options.ascii_only):
-        table.add_row(_name(line), _cost(line), _duration(line.step), _remark(line.step))
+        table.add_row(
+            *(_name(line), _cost(line), _duration(line.step), _waited(line.step, waited)),
+            _remark(line.step),
+        )
     console.print(table)
     console.print()
-    for sentence in _sentences(rolled, tree):
+    for sentence in _sentences(traced):
         console.print(Text(sentence))
 
 
@@ -115,7 +118,17 @@ def _cost(line: Line) -> Text:
 def _duration(step: Step | None) -> str:
     if step is None:
         return ""
-    return f"{max(0, step.span.node[3] - step.span.node[2]) / 1e6:,.0f}"
+    return _milliseconds(max(0, step.span.node[3] - step.span.node[2]))
+
+
+def _milliseconds(duration: int) -> str:
+    return f"{duration / 1e6:,.0f}"
+
+
+def _waited(step: Step | None, waited: Mapping[bytes, int]) -> str:
+    """How long the trace waited for the span itself."""
+    duration = waited.get(step.span.node[0]) if step else None
+    return "" if duration is None else _milliseconds(duration)
 
 
 def _remark(step: Step | None) -> Text:
@@ -140,8 +153,8 @@ def _told(decision: Decision) -> Iterator[str]:
         yield f"{call.charge.status}: {call.charge.reason}"
 
 
-def _sentences(rolled: Rollup, tree: Tree) -> Iterator[str]:
-    total, waste = rolled.total, tree.waste
+def _sentences(traced: Traced) -> Iterator[str]:
+    rolled, total = traced.rolled, traced.rolled.total
     unpriced = f", {total.unpriced} of them without a known price" if total.unpriced else ""
     yield (
         f"{_counted(total.calls, 'model call')} in {_counted(rolled.spans, 'span')} cost"
@@ -149,13 +162,45 @@ def _sentences(rolled: Rollup, tree: Tree) -> Iterator[str]:
     )
     if total.savings:
         yield f"Prompt caches saved ${format_usd(total.savings)}."
+    yield from _wasted(traced.tree)
+    yield from _waits(traced)
+    if rolled.flags:
+        yield f"Flags: {', '.join(rolled.flags)}."
+
+
+def _wasted(tree: Tree) -> Iterator[str]:
+    waste = tree.waste
     if waste.retries:
         cost = format_usd(waste.retry_cost)
         yield f"Failed and made again: {_counted(waste.retries, 'call')}, for ${cost}."
+    if tree.failed_cost:
+        yield f"At or below spans that failed: ${format_usd(tree.failed_cost)}."
+    if tree.repeated_tools:
+        repeats = _counted(tree.repeated_tools, "tool call")
+        cost = format_usd(tree.repeated_tool_cost)
+        yield f"In loops, with the arguments of an earlier one: {repeats}, for ${cost}."
     if waste.growing:
         yield "The prompts of an agent grew call by call."
-    if rolled.flags:
-        yield f"Flags: {', '.join(rolled.flags)}."
+    if tree.coordination_cost:
+        cost = format_usd(tree.coordination_cost)
+        yield f"Agents that have other agents below them spent ${cost} themselves."
+
+
+def _waits(traced: Traced) -> Iterator[str]:
+    """Time, and the way down on which most was spent."""
+    waited, busy = traced.path.spent, traced.tree.busy
+    if waited:
+        spans, duration = _counted(len(waited), "span"), _milliseconds(sum(waited.values()))
+        cost = format_usd(traced.path.cost)
+        yield f"The critical path leads through {spans} in {duration} ms; they cost ${cost}."
+    if busy.apart < busy.together:
+        yield (
+            f"Model calls took {_milliseconds(busy.together)} ms, in"
+            f" {_milliseconds(busy.apart)} ms of time."
+        )
+    names = {step.span.node[0]: step.span.name for step in traced.steps}
+    if len(traced.chain) > 1:
+        yield f"Most was spent along {' > '.join(names[one] for one in traced.chain)}."
 
 
 def _counted(count: int, thing: str) -> str:

@@ -84,7 +84,8 @@ AGENT_ATTRIBUTES = (
     Attribute(
         AGENT_COMPLETION,
         "string",
-        "That of the trace; forced also where the run did not wait for the trace's end.",
+        "That of the trace; forced also where the run did not wait for the trace's end, so that"
+        " another run of the agent may be around it, whose parts hold these.",
     ),
 )
 EVENT_ATTRIBUTES = (

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from costspan.wire.request import outline, partition
-from costspan.wire.schema import HeadFields
+from costspan.wire.request import outline
+from costspan.wire.schema import HeadFields, Request
 
 # How SDKs begin a span: fields 1, 2 and 4 in this order, ids of 16, 8 and 8 bytes, no trace state
 _TRACE, _SPAN, _PARENT = b"\x0a\x10", b"\x12\x08", b"\x22\x08"
@@ -23,24 +25,72 @@ class Apart(NamedTuple):
     ordinals: tuple[int, ...]  # of what is apart, in the request as it was
 
 
+class _Scope(NamedTuple):
+    """Spans of one scope, all by their places."""
+
+    resource: int
+    scope: int
+    spans: Sequence[int]
+    first: int  # ordinal of the scope's first span
+
+
 def set_apart(request: bytes, others: Collection[int] = ()) -> Apart | None:
     """Spans without a parent and those at the ordinals `others`, and the rest, spans verbatim.
 
     None if there are none. Resources and scopes are repeated as in `cut`. Raises Undecodable.
     """
     message = outline(request)
-    spans = [span for one in message.resources for scope in one.scopes for span in scope.items]
-    waits = [ordinal in others or _is_root(span) for ordinal, span in enumerate(spans)]
-    if True not in waits:
+    scopes = list(_scopes(message, others))
+    if not scopes:
         return None
-    ordinals = tuple(ordinal for ordinal, apart in enumerate(waits) if apart)
-    if len(ordinals) == len(spans):
+    ordinals = tuple(each.first + span for each in scopes for span in each.spans)
+    _take_out(message, scopes)
+    if not any(scope.items for resource in message.resources for scope in resource.scopes):
         return Apart(b"", request, ordinals)
-    message.ClearField("resources")
-    in_order = iter(waits)  # as `partition` goes through the spans
-    parts = partition(request, lambda _span: next(in_order))
-    rest: bytes = message.SerializeToString() + parts[False][0]  # fields that we do not know first
-    return Apart(rest, parts[True][0], ordinals)
+    return Apart(message.SerializeToString(), _alone(outline(request), scopes), ordinals)
+
+
+def _scopes(message: Any, others: Collection[int]) -> Iterator[_Scope]:
+    """Those in which a span waits."""
+    first = 0
+    for place, resource in enumerate(message.resources):
+        for index, scope in enumerate(resource.scopes):
+            items = scope.items
+            ordinals = enumerate(items, first)
+            spans = [n - first for n, span in ordinals if n in others or _is_root(span)]
+            if spans:
+                yield _Scope(place, index, spans, first)
+            first += len(items)
+
+
+def _alone(message: Any, scopes: Sequence[_Scope]) -> bytes:
+    """A request of these spans, out of an outline that is taken apart."""
+    request = Request()
+    for place, group in groupby(scopes, key=attrgetter("resource")):
+        resource, kept = message.resources[place], request.resources.add()
+        for each in group:
+            scope = resource.scopes[each.scope]
+            spans = [scope.items[span] for span in each.spans]
+            scope.ClearField("items")
+            kept.scopes.add().MergeFrom(scope)
+            kept.scopes[-1].items.extend(spans)
+        resource.ClearField("scopes")
+        kept.MergeFrom(resource)
+    data: bytes = request.SerializeToString()
+    return data
+
+
+def _take_out(message: Any, scopes: Sequence[_Scope]) -> None:
+    """Remove these spans, and what is left empty by that."""
+    for each in reversed(scopes):
+        resource = message.resources[each.resource]
+        items = resource.scopes[each.scope].items
+        for span in reversed(each.spans):
+            del items[span]
+        if not items:
+            del resource.scopes[each.scope]
+        if not resource.scopes:
+            del message.resources[each.resource]
 
 
 def _is_root(span: bytes) -> bool:

@@ -66,9 +66,9 @@ class Bills(NamedTuple):
 
 def bill(forest: Forest, known: Known = Known()) -> Bills:  # noqa: B008  (immutable)
     """Decide for every record of the forest that carries usage or bears witness."""
-    doubles = told_twice(forest)
-    settled = _settled(doubles, forest, known)
     below = _carried(forest, known)
+    doubles = told_twice(forest, below)
+    settled = _settled(doubles, forest, known)
     detailed = doubles.nested or bool(below) or forest.orphans > 0  # or what is left has to tell
     reasons: dict[bytes, str] = {}
     left: dict[bytes, Below] = {}
@@ -84,7 +84,7 @@ def bill(forest: Forest, known: Known = Known()) -> Bills:  # noqa: B008  (immut
             under.settle(forest.calls[winner or span_id], winner)
         host = doubles.hosts[span_id]
         if under.settled and host != ROOT:
-            under.leave(call)
+            under.leave(call, directly=forest.links[span_id] == host)
             target = below if host in forest.calls else left
             target[host] = target[host].merged(under) if host in target else under
     for span_id, under in below.items():  # carried over, and still nothing above it has arrived

@@ -7,7 +7,7 @@ last record contains the ones before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from costspan.ledger.beside import beside
@@ -47,8 +47,11 @@ class _Seen(NamedTuple):
 _SEVERAL = _Seen("", b"", several=True)
 
 
-def told_twice(forest: Forest) -> Doubles:
-    """Find them all. Nothing depends on the order of the records."""
+def told_twice(forest: Forest, around: Collection[bytes] = ()) -> Doubles:
+    """Find them all. Nothing depends on the order of the records.
+
+    `around`: spans below which an earlier generation of the trace billed.
+    """
     hosts, nested = _hosts(forest)
     superseded = contained(
         [
@@ -65,7 +68,7 @@ def told_twice(forest: Forest) -> Doubles:
     }
     by_id = _by_response(told, forest)
     best = Best(told)
-    pairs, wraps = _nested(forest, hosts, told, best) if nested else ([], set())
+    pairs, wraps = _nested(forest, hosts, told, best, around) if nested or around else ([], set())
     pairs += beside(forest, told, pairs, best)
     clusters = _clusters(by_id.values(), pairs) if by_id or pairs else ()
     winner = _winners(clusters, forest, wraps, best)
@@ -119,14 +122,18 @@ def _by_response(told: Mapping[bytes, LlmCall], forest: Forest) -> dict[str, lis
 
 
 def _nested(
-    forest: Forest, hosts: Mapping[bytes, bytes], told: Mapping[bytes, LlmCall], best: Best
+    forest: Forest,
+    hosts: Mapping[bytes, bytes],
+    told: Mapping[bytes, LlmCall],
+    best: Best,
+    around: Collection[bytes],
 ) -> tuple[list[tuple[bytes, bytes]], set[bytes]]:
     """(calls around the same call, calls around several). Agents between them are looked through.
 
     A record is compared with the best that is known of the call below it; where there are several,
     it may be the sum of them, but it is none of them.
     """
-    seen: dict[bytes, _Seen] = {}
+    seen = dict.fromkeys(around, _SEVERAL)
     pairs: list[tuple[bytes, bytes]] = []
     wraps: set[bytes] = set()
     for span_id in forest.order:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from operator import add
 from typing import NamedTuple
 
-from costspan.ledger.likeness import Tokens, model, source, tokens
+from costspan.ledger.likeness import Tokens, model, readings, source, tokens
 from costspan.model import LlmCall
 
 # What a tool or an agent spends is its own, though a call may be open around it: .NET's clients
@@ -16,6 +18,7 @@ _CALLS_A_MODEL = frozenset(
 )
 _MOST = 2**63 - 1  # what a msgpack integer holds for sure
 _MOST_KINDS = 16  # beyond that nothing is told apart: a span costs the same however many there are
+_ROUNDING_PART = 50  # of the tokens: two libraries that count one call differ by 2 % at most
 
 
 class _Kind(NamedTuple):
@@ -25,8 +28,31 @@ class _Kind(NamedTuple):
     source: tuple[str, str]
 
 
-Kinds = tuple[tuple[str, str, str, int, int, int, int], ...]
-"""model, source (2), tokens (2), and those of them that a tool or an agent spent (2)"""
+class _Spent(NamedTuple):
+    """Tokens in and out: all; those that a tool or an agent spent; and those behind a step, too.
+
+    Nothing is known of a span without a record: it may be a tool's.
+    """
+
+    all_in: int = 0
+    all_out: int = 0
+    own_in: int = 0
+    own_out: int = 0
+    apart_in: int = 0
+    apart_out: int = 0
+
+    @property
+    def near(self) -> Tokens:
+        return self.all_in - self.apart_in, self.all_out - self.apart_out
+
+    @property
+    def reached(self) -> Tokens:
+        return self.all_in - self.own_in, self.all_out - self.own_out
+
+
+_NOTHING = _Spent()
+Kinds = tuple[tuple[str, str, str, int, int, int, int, int, int], ...]
+"""model, source (2), and what was spent (6)"""
 
 
 class Carried(NamedTuple):
@@ -45,12 +71,12 @@ class Below:
     """What is settled below a span: billed here, or known to be billed elsewhere."""
 
     __slots__ = (
-        "behind",
         "calls",
         "doubled",
         "earlier",
         "kinds",
         "settled",
+        "single",
         "tokens_in",
         "tokens_out",
     )
@@ -60,8 +86,8 @@ class Below:
         self.settled = False
         self.earlier = False  # a part of it is of an earlier generation
         self.calls = self.tokens_in = self.tokens_out = 0
-        self.kinds: dict[_Kind, Tokens] | None = {} if detailed else None  # None: not told apart
-        self.behind: dict[_Kind, Tokens] = {}  # the part of them that a tool or an agent spent
+        self.kinds: dict[_Kind, _Spent] | None = {} if detailed else None  # None: not told apart
+        self.single: dict[tuple[_Kind, Tokens], int] = {}  # calls that no tool and no agent made
         self.doubled: dict[bytes, LlmCall] = {}  # calls told of several times: each counts once
 
     @classmethod
@@ -71,22 +97,19 @@ class Below:
         below.settled = below.earlier = True
         below.calls, below.tokens_in, below.tokens_out = left.calls, left.tokens_in, left.tokens_out
         if below.kinds is not None:
-            for name, service, shape, there, back, *behind in left.kinds or ():
-                kind = _Kind(name, (service, shape))
-                below.kinds[kind] = (there, back)
-                below.behind[kind] = (behind[0], behind[1])
+            for name, service, shape, *spent in left.kinds or ():
+                below.kinds[_Kind(name, (service, shape))] = _Spent(*spent)
         return below
 
     def carry(self) -> Carried:
         """For a later generation."""
         kinds: Kinds | None = None
         if self.kinds is not None:
-            behind = self.behind
             kinds = tuple(
-                (kind.model, *kind.source, *_cut(held), *_cut(behind.get(kind, (0, 0))))
-                for kind, held in sorted(self.kinds.items())
+                (kind.model, *kind.source, *_Spent(*(min(amount, _MOST) for amount in spent)))
+                for kind, spent in sorted(self.kinds.items())
             )
-        return Carried(*_cut(self.tokens), self.calls, kinds)
+        return Carried(min(self.tokens_in, _MOST), min(self.tokens_out, _MOST), self.calls, kinds)
 
     @property
     def tokens(self) -> Tokens:
@@ -101,10 +124,17 @@ class Below:
             self.doubled[winner] = call
             self._count(call)
 
-    def leave(self, call: LlmCall) -> None:
-        """Go up past this record."""
-        if self.kinds and call.operation in _OWN_ACCOUNT:
-            self.behind = dict(self.kinds)
+    def leave(self, call: LlmCall, *, directly: bool) -> None:
+        """Go up past this record, `directly` to the next one or past spans that carry none."""
+        if not self.kinds:
+            return
+        if call.operation in _OWN_ACCOUNT:
+            self.kinds = {kind: _Spent(*spent[:2] * 3) for kind, spent in self.kinds.items()}
+            self.single = {}
+        elif not directly:
+            self.kinds = {
+                kind: _Spent(*spent[:4], *spent[:2]) for kind, spent in self.kinds.items()
+            }
 
     def merged(self, other: Below) -> Below:
         """Both. The smaller set is walked, so deep chains stay cheap."""
@@ -127,7 +157,8 @@ class Below:
         """True if the call's tokens are contained in those of other calls below it.
 
         `winner`: as of `settle`. A call does not cover itself. What does not say that it calls a
-        model is covered by whatever it is around, a model call by calls of the same model.
+        model is covered by whatever it is around, a model call by calls of the same model; where
+        spans without a record are between, only if it repeats one of them or their sum.
         """
         if not self.settled:
             return False
@@ -143,31 +174,50 @@ class Below:
         sums_up = call.operation not in _CALLS_A_MODEL or (calls > 1 and wanted == held)
         if self.earlier and wanted == held and not call.charge.total:
             sums_up = True  # who told of it is gone, and a name without a price may be an alias
-        if self.kinds is not None and not sums_up:
-            held = self._comparable(call, own)
-        return any(held) and wanted[0] <= held[0] and wanted[1] <= held[1]
+        if self.kinds is None or sums_up:
+            return _within(wanted, held)
+        near, reached = self._comparable(call, own)
+        return (
+            _within(wanted, near)
+            or (_within(wanted, reached) and _nearly(wanted, reached))
+            or self._repeats_one(call, own)
+        )
 
     def answers(self, call: LlmCall) -> bool:
         """Whether a call that states no usage can be one of those that are settled below it."""
         if not self.settled or self.kinds is None:
             return self.settled
-        return any(self._comparable(call, None))
+        return any(self._comparable(call, None)[1])
 
-    def _comparable(self, call: LlmCall, own: LlmCall | None) -> Tokens:
-        """The tokens that can be the call's: same model, and no id that proves another call."""
+    def _comparable(self, call: LlmCall, own: LlmCall | None) -> tuple[Tokens, Tokens]:
+        """The tokens that can be the call's: those near it, and all that no tool spent."""
+        near, reached = (0, 0), (0, 0)
+        itself = _kind(own) if own else None
+        for kind in self._like(call):
+            spent = (self.kinds or {})[kind]
+            mine = tokens(own) if own and kind == itself else (0, 0)
+            near = _more(near, _less(spent.near, mine))
+            reached = _more(reached, _less(spent.reached, mine))
+        return near, reached
+
+    def _like(self, call: LlmCall) -> Iterator[_Kind]:
+        """Those that can be the call's: same model, and no id that proves another call."""
         name, whence = model(call), source(call)
-        tokens_in = tokens_out = 0
-        apart = _kind(own) if own else None
-        for kind, amount in (self.kinds or {}).items():
+        for kind in self.kinds or ():
             if name and kind.model and kind.model != name:
                 continue
-            if whence[1] and kind.source == whence:
-                continue
-            there = _less(amount, self.behind.get(kind, (0, 0)))
-            if own is not None and kind == apart:
-                there = _less(there, tokens(own))
-            tokens_in, tokens_out = tokens_in + there[0], tokens_out + there[1]
-        return tokens_in, tokens_out
+            if not whence[1] or kind.source != whence:
+                yield kind
+
+    def _repeats_one(self, call: LlmCall, own: LlmCall | None) -> bool:
+        """Whether the call's tokens are those of one of several, as after attempts that failed."""
+        told = readings(call)
+        mine = {(_kind(own), amount) for amount in readings(own)} if own else set()
+        return any(
+            self.single.get((kind, amount), 0) > ((kind, amount) in mine)
+            for kind in self._like(call)
+            for amount in told
+        )
 
     def _count(self, call: LlmCall, sign: int = 1) -> None:
         tokens_in, tokens_out = tokens(call)
@@ -175,32 +225,47 @@ class Below:
         self.tokens_in += sign * tokens_in
         self.tokens_out += sign * tokens_out
         if self.kinds is not None:
-            _increase(self.kinds, _kind(call), (sign * tokens_in, sign * tokens_out))
+            kind = _kind(call)
+            spent = _Spent(sign * tokens_in, sign * tokens_out)
+            self.kinds[kind] = _both(self.kinds.get(kind, _NOTHING), spent)
+            for amount in readings(call):
+                self.single[kind, amount] = self.single.get((kind, amount), 0) + sign
 
     def _merge_kinds(self, other: Below) -> None:
         if self.kinds is None or other.kinds is None:
             self.kinds = None
             return
-        for kind, amount in other.kinds.items():
-            _increase(self.kinds, kind, amount)
-        for kind, amount in other.behind.items():
-            _increase(self.behind, kind, amount)
+        for kind, spent in other.kinds.items():
+            self.kinds[kind] = _both(self.kinds.get(kind, _NOTHING), spent)
+        few, many = sorted((self.single, other.single), key=len)
+        for one, times in few.items():
+            many[one] = many.get(one, 0) + times
+        self.single = many
         if len(self.kinds) > _MOST_KINDS:  # that it comes to this depends on no order
             self.kinds = None
-
-
-def _cut(amount: Tokens) -> Tokens:
-    return min(amount[0], _MOST), min(amount[1], _MOST)
 
 
 def _kind(call: LlmCall) -> _Kind:
     return _Kind(model(call), source(call))
 
 
-def _increase(held: dict[_Kind, Tokens], kind: _Kind, amount: Tokens) -> None:
-    before = held.get(kind, (0, 0))
-    held[kind] = (before[0] + amount[0], before[1] + amount[1])
+def _both(one: _Spent, other: _Spent) -> _Spent:
+    return _Spent(*map(add, one, other))
+
+
+def _more(held: Tokens, amount: Tokens) -> Tokens:
+    return held[0] + amount[0], held[1] + amount[1]
 
 
 def _less(held: Tokens, own: Tokens) -> Tokens:
     return max(0, held[0] - own[0]), max(0, held[1] - own[1])
+
+
+def _within(wanted: Tokens, held: Tokens) -> bool:
+    return any(held) and wanted[0] <= held[0] and wanted[1] <= held[1]
+
+
+def _nearly(wanted: Tokens, held: Tokens) -> bool:
+    return all(
+        there - here <= here // _ROUNDING_PART for here, there in zip(wanted, held, strict=True)
+    )

@@ -296,6 +296,28 @@ def test_what_a_tool_spends_does_not_cover_the_call_that_is_open_around_it() -> 
     assert reasons(rolled) == ["leaf", "leaf"]
 
 
+@pytest.mark.parametrize(
+    ("amount", "why"),
+    [
+        ((7, 1), ["leaf", "leaf", "leaf"]),
+        ((500, 50), ["leaf", "leaf", "leaf"]),
+        ((300, 30), ["covered", "leaf", "leaf"]),  # the second attempt
+        ((400, 40), ["covered", "leaf", "leaf"]),  # both
+    ],
+)
+def test_spans_without_a_record_between_a_call_and_those_below_may_be_tools(
+    amount: tuple[int, int], why: list[str]
+) -> None:
+    """Most spans of tools are not opened. A framework's call repeats one of those below, or all."""
+    rolled = roll(
+        span(1, end=9, call=call(*amount)),
+        span(2, 1, end=8),
+        span(3, 2, start=1, end=3, call=call(100, 10)),
+        span(4, 2, start=4, end=7, call=call(300, 30)),
+    )
+    assert reasons(rolled) == why
+
+
 @pytest.mark.parametrize("operation", ["", "answer_question"])
 def test_a_span_of_no_known_operation_is_covered_by_whatever_it_is_around(operation: str) -> None:
     """An application's own span with the usage of all that it did."""

@@ -173,7 +173,7 @@ def test_the_graves_of_format_1_are_read() -> None:
 KNOWN = Known(
     frozenset({"r"}),
     {
-        b"m" * 8: Carried(3, 4, 2, (("m", "app", "chatcmpl-", 3, 4, 1, 1),)),
+        b"m" * 8: Carried(3, 4, 2, (("m", "app", "chatcmpl-", 3, 4, 1, 1, 2, 3),)),
         b"n" * 8: Carried(2**63 - 1, 0),
     },
 )

@@ -12,7 +12,10 @@ GRAVE = Grave(
     frozenset(map(ident, range(1, 30))),
     Known(
         frozenset({"chatcmpl-1", "\u00fc"}),
-        {ident(99): Carried(3, 10**15), ident(98): Carried(1, 2, 1, (("m", "", "", 1, 2, 0, 0),))},
+        {
+            ident(99): Carried(3, 10**15),
+            ident(98): Carried(1, 2, 1, (("m", "", "", 1, 2, 0, 0, 1, 0),)),
+        },
     ),
     rooted=True,
 )

@@ -316,21 +316,34 @@ def test_what_an_earlier_generation_billed_is_known() -> None:
 @pytest.mark.parametrize(
     ("inner", "outer", "reason"),
     [
-        (record(9, 2), record(8, 2), "covered"),
+        (record(8, 2), record(8, 2), "covered"),
+        (record(101, 2), record(100, 2), "covered"),
+        (record(9, 2), record(8, 2), "leaf"),
         (record(9, 2, model="other"), record(8, 2), "leaf"),
         (record(8, 2), record(8, 2, model="alias", cost=None), "leaf"),
     ],
-    ids=["of its model", "of another model", "exactly, of another model"],
+    ids=["exactly", "nearly", "more", "of another model", "exactly, of another model"],
 )
 def test_a_call_around_calls_of_an_earlier_generation_is_judged_as_in_one(
     inner: LlmCall, outer: LlmCall, reason: str
 ) -> None:
-    """What was billed below it is told apart by model, there as here."""
+    """What was billed below it is told apart by model, there as here; a step may be a tool."""
     below, above = span(3, 2, start=1, end=2, call=inner), span(1, end=9, call=outer)
     step = span(2, 1, start=1, end=3)
     left = roll(below, step).left
     assert roll(above, known=left).decisions[ident(1)].reason == reason
     assert roll(above, step, below).decisions[ident(1)].reason == reason
+
+
+def test_what_is_around_calls_of_an_earlier_generation_is_not_the_last_of_them() -> None:
+    """It counts all of them, and repeats the id of the one that comes with it."""
+    left = roll(span(2, 1, end=2, call=record(100, 10, response_id="chatcmpl-1"))).left
+    later = roll(
+        span(1, end=9, call=record(300, 30, response_id="chatcmpl-2")),
+        span(3, 1, start=3, end=5, call=record(200, 20, response_id="chatcmpl-2")),
+        known=left,
+    )
+    assert reasons(later) == ["duplicate", "leaf"]
 
 
 def test_an_alias_without_a_price_is_covered_by_exactly_its_tokens() -> None:
@@ -345,6 +358,8 @@ def test_a_chain_of_100_000_spans_is_rolled_up_without_recursion() -> None:
     """Every tenth span carries a record; being quick means that no step is quadratic."""
     depth = 100_000
     spans = [span(n, n - 1, call=None if n % 10 else record(n, 1)) for n in range(1, depth + 1)]
+    for call in calls(spans):
+        call.operation = "step"
     began = time.process_time()
     rolled = roll(*spans)
     assert time.process_time() - began < 5

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from costspan.ledger.checkpoint import Checkpoints, Draft
+from costspan.ledger.checkpoint import Checkpoints, Draft, Pieces
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.ledger.reader import READER, LedgerReader
 from costspan.ledger.rollup import rollup
@@ -64,30 +64,41 @@ LIMITS = [
 WARM = replace(QUICK, late_window=1e9, max_age=1e9)
 
 
+class Burning:
+    """Pieces; each may be where it ends."""
+
+    def __init__(self, pieces: Pieces, fuse: Fuse) -> None:
+        self._pieces, self._fuse = pieces, fuse
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self._fuse.burn()
+            yield piece
+
+
 class FusedCheckpoints(Checkpoints):
-    """Each of its operations is a place to be killed at."""
+    """Each of its operations is a place to be killed at; a checkpoint takes many turns."""
 
     fuse: Fuse
+    drawn_up: Draft | None = None
 
-    def draft(self, seq: int, pieces: Iterable[bytes]) -> Draft | None:
+    def draft(self, seq: int, pieces: Pieces) -> Draft | None:
         self.fuse.burn()
-        made = super().draft(seq, self._burning(pieces))
-        try:
-            self.fuse.burn()
-        except Killed:
-            if made is not None:
-                made._file.close()
-            raise
-        return made
+        self.drawn_up = super().draft(seq, Burning(pieces, self.fuse))
+        self.fuse.burn()
+        return self.drawn_up
 
     def _sync_directory(self) -> None:
         self.fuse.burn()
         super()._sync_directory()
 
-    def _burning(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        for piece in pieces:
-            self.fuse.burn()
-            yield piece
+    def die(self) -> None:
+        """As the kernel does with its files."""
+        if self.drawn_up is not None:
+            self.drawn_up.discard()
 
 
 class Store:
@@ -114,6 +125,7 @@ class Process(NamedTuple):
 
     telemetry: Telemetry
     reader: LedgerReader
+    checkpoints: FusedCheckpoints
 
 
 class Lives(RuleBasedStateMachine):
@@ -137,13 +149,14 @@ class Lives(RuleBasedStateMachine):
         telemetry = Telemetry()
         ledger = TraceLedger(self.limits, "w", telemetry)
         checkpoints = FusedCheckpoints(self.directory, self.journal.identity, telemetry)
-        checkpoints.fuse = self.fuse
+        checkpoints.fuse, checkpoints.at_once = self.fuse, 1 + self.kills % 3
         reader = LedgerReader(self.journal, ledger, self.clock, telemetry, checkpoints)
-        return Process(telemetry, reader)
+        return Process(telemetry, reader, checkpoints)
 
     def restarted(self) -> None:
         self.fuse.set(None)
         self.kills += 1
+        self.process.checkpoints.die()
         self.journal.restart()
         self.clock.advance(-3600 if self.kills % 2 else 3600)  # a monotonic clock starts anywhere
         self.process = self.started()

@@ -8,14 +8,15 @@ read is answered by the older one and the frames since.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, Protocol, TypeVar
 
 from costspan.errors import UnsupportedFormat
 from costspan.telemetry import Telemetry
@@ -42,15 +43,60 @@ class _Foreign(ValueError):
     """A checkpoint of another journal: its seqs mean nothing here."""
 
 
-class Draft:
-    """A checkpoint in a temporary file. `publish` once, from any thread: it waits for the disk."""
+class Pieces(Protocol):
+    """A state as bytes that are made when they are asked for."""
 
-    def __init__(self, checkpoints: Checkpoints, file: BinaryIO, seq: int) -> None:
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+class Draft:
+    """A checkpoint in a temporary file. What fails is counted and logged by its checkpoints.
+
+    `write` until that is False, then `publish` once, from any thread: it waits for the disk.
+    """
+
+    def __init__(
+        self, checkpoints: Checkpoints, file: BinaryIO, seq: int, head: bytes, pieces: Pieces
+    ) -> None:
         self._checkpoints, self._file, self._seq = checkpoints, file, seq
+        self._head = head
+        self._pieces, self._left = iter(pieces), len(pieces)
+        self._checksum = 0
+
+    def write(self) -> bool:
+        """Take the next piece. Return False if it was the last, or there is no room for it."""
+        if self._file.closed:
+            return False
+        try:
+            self._put(self._head + next(self._pieces))
+            self._head = b""
+            self._left -= 1
+            if not self._left:
+                self._file.write(_CRC.pack(self._checksum))
+                self._file.flush()
+        except OSError as error:
+            self.discard()
+            self._checkpoints.fail(error)
+        except BaseException:
+            self.discard()
+            raise
+        return self._left > 0 and not self._file.closed
+
+    def discard(self) -> None:
+        """Nothing comes of it. The ones before stay as they are."""
+        with contextlib.suppress(OSError):  # of what was not written yet
+            self._file.close()
 
     def publish(self) -> None:
-        """Make it the newest. A failure is counted and logged; the ones before stay as they are."""
-        self._checkpoints.publish(self._file, self._seq)
+        """Make it the newest, unless nothing came of it."""
+        if not self._file.closed:
+            self._checkpoints.publish(self._file, self._seq)
+
+    def _put(self, piece: bytes) -> None:
+        self._file.write(piece)
+        self._checksum = zlib.crc32(piece, self._checksum)
 
 
 class Checkpoints:
@@ -59,6 +105,8 @@ class Checkpoints:
     From any thread: `releasable`, the seq up to which no kept checkpoint needs frames; `failing`,
     whether the last attempt failed.
     """
+
+    at_once = 512  # traces, graves and rows of a piece; while it is packed nothing is told
 
     def __init__(self, directory: Path, identity: str, telemetry: Telemetry) -> None:
         self._directory = directory
@@ -91,20 +139,16 @@ class Checkpoints:
                 return state
         return None
 
-    def draft(self, seq: int, pieces: Iterable[bytes]) -> Draft | None:
-        """Write a checkpoint that holds everything up to `seq`, not flushed yet. None: no room."""
+    def draft(self, seq: int, pieces: Pieces) -> Draft | None:
+        """Begin a checkpoint that will hold everything up to `seq`. None: it can't be written."""
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             file = (self._directory / _TEMPORARY).open("wb")
-            try:
-                self._write(file, pieces)
-            except BaseException:
-                file.close()
-                raise
         except OSError as error:
-            self._fail(error)
+            self.fail(error)
             return None
-        return Draft(self, file, seq)
+        head = _HEAD.pack(_MAGIC, FORMAT, self._identity)
+        return Draft(self, file, seq, head, pieces)
 
     def publish(self, file: BinaryIO, seq: int) -> None:
         """The second half of `Draft.publish`."""
@@ -117,11 +161,18 @@ class Checkpoints:
             self._sync_directory()
             self._keep(_Kept(number, seq))
         except OSError as error:
-            self._fail(error)
+            self.fail(error)
             return
         self.failing = False
         self._telemetry.checkpoints.add(1, WRITTEN)
         self._telemetry.checkpoint_bytes.set(size)
+
+    def fail(self, error: OSError) -> None:
+        """Count a checkpoint that can't be written; it is said once."""
+        self._telemetry.checkpoints.add(1, FAILED)
+        if not self.failing:
+            self.failing = True
+            _log.error("trace ledger: no checkpoint can be written, tried again: %s", error)
 
     def _keep(self, newest: _Kept) -> None:
         self._kept = (*self._kept, newest)[-_KEPT:]
@@ -131,14 +182,6 @@ class Checkpoints:
         for number in self._numbers():
             if number not in kept:
                 self._path(number).unlink(missing_ok=True)
-
-    def _write(self, file: BinaryIO, pieces: Iterable[bytes]) -> None:
-        checksum = 0
-        for piece in (_HEAD.pack(_MAGIC, FORMAT, self._identity), *pieces):
-            file.write(piece)
-            checksum = zlib.crc32(piece, checksum)
-        file.write(_CRC.pack(checksum))
-        file.flush()
 
     def _body(self, number: int) -> memoryview:
         data = memoryview(self._path(number).read_bytes())
@@ -176,9 +219,3 @@ class Checkpoints:
     def _pass_over(self, outcome: str, number: int, why: Exception) -> None:
         self._telemetry.checkpoints.add(1, outcome)
         _log.warning("trace ledger: %s is not used: %s", self._path(number), why)
-
-    def _fail(self, error: OSError) -> None:
-        self._telemetry.checkpoints.add(1, FAILED)
-        if not self.failing:
-            self.failing = True
-            _log.error("trace ledger: no checkpoint can be written, tried again: %s", error)

@@ -11,9 +11,10 @@ while nobody listens, nothing can be late.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import IntEnum
-from typing import NamedTuple, TypeVar
+from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,10 +28,7 @@ from costspan.ledger.trace import Grave, Held, Trace
 from costspan.model import LlmCall, TraceTotals
 
 _SECTION = struct.Struct(">BI")  # kind, bytes that follow
-_AT_ONCE = 256  # things in a section: while one is packed, other threads get no turn
 _WITNESS, _COUNTED, _METERED = 1, 2, 4
-
-_Thing = TypeVar("_Thing")
 
 
 class _Kind(IntEnum):
@@ -133,17 +131,55 @@ _totals = msgspec.msgpack.Decoder(list[TraceTotals]).decode
 _calls = msgspec.msgpack.Decoder(list[LlmCall]).decode
 
 
-def pack(snapshot: Snapshot, now: int) -> Iterator[bytes]:
-    """The state at `now`, in pieces; the ledger must not change until the last one is taken."""
-    state = snapshot.ledger
-    yield from _section(_Kind.HEADER, _Header(state.last_seq, state.doubtful_before))
-    for traces in _batches(state.traces):
-        yield from _section(_Kind.TRACES, [_pack_trace(trace, now) for trace in traces])
-    yield from _section(_Kind.PACKED_GRAVES, state.graves)
-    for totals in _batches(snapshot.totals):
-        yield from _section(_Kind.TOTALS, totals)
-    for calls in _batches(snapshot.calls):
-        yield from _section(_Kind.CALLS, calls)
+class Packing:
+    """A snapshot on its way into bytes, a piece at a time, as it was at `now`.
+
+    The ledger may go on meanwhile: it calls `keep` with a trace before it changes it.
+    """
+
+    def __init__(self, snapshot: Snapshot, now: int, at_once: int) -> None:
+        """`at_once`: traces, graves and rows that a piece may hold."""
+        self._snapshot, self._now = snapshot, now
+        self._at_once = at_once
+        self._left = set(snapshot.ledger.traces)
+        self._kept: dict[Trace, msgspec.Raw] = {}
+
+    def keep(self, trace: Trace) -> None:
+        """Pack it now, unless that is done."""
+        if trace in self._left:
+            self._kept[trace] = msgspec.Raw(_encode(self._pack(trace)))
+
+    def __len__(self) -> int:
+        """Pieces that it comes to."""
+        (_, _, traces, graves), totals, calls = self._snapshot
+        things = len(traces) + len(graves) + len(totals) + len(calls)
+        return max(1, -(-things // self._at_once))
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The whole, in order; once."""
+        (last_seq, doubtful_before, traces, graves), totals, calls = self._snapshot
+        piece, room = _section(_Kind.HEADER, _Header(last_seq, doubtful_before)), self._at_once
+        for kind, things in (
+            (_Kind.TRACES, map(self._packed, traces)),
+            (_Kind.PACKED_GRAVES, iter(graves)),
+            (_Kind.TOTALS, iter(totals)),
+            (_Kind.CALLS, iter(calls)),
+        ):
+            while batch := list(islice(things, room)):
+                piece += _section(kind, batch)
+                room -= len(batch)
+                if not room:
+                    yield piece
+                    piece, room = b"", self._at_once
+        if piece:
+            yield piece
+
+    def _packed(self, trace: Trace) -> _Trace | msgspec.Raw:
+        return self._kept.pop(trace, None) or self._pack(trace)
+
+    def _pack(self, trace: Trace) -> _Trace:
+        self._left.remove(trace)
+        return _pack_trace(trace, self._now)
 
 
 def unpack(data: memoryview, now: int) -> Snapshot:
@@ -173,9 +209,9 @@ def unpack(data: memoryview, now: int) -> Snapshot:
     return Snapshot(state, totals, calls)
 
 
-def _section(kind: _Kind, content: object) -> tuple[bytes, bytes]:
+def _section(kind: _Kind, content: object) -> bytes:
     payload = _encode(content)
-    return _SECTION.pack(kind, len(payload)), payload
+    return _SECTION.pack(kind, len(payload)) + payload
 
 
 def _sections(data: memoryview) -> Iterator[tuple[_Kind, memoryview]]:
@@ -188,17 +224,6 @@ def _sections(data: memoryview) -> Iterator[tuple[_Kind, memoryview]]:
         end = _SECTION.size + size
         yield _Kind(kind), data[_SECTION.size : end]  # an unknown kind is a ValueError
         data = data[end:]
-
-
-def _batches(things: Iterable[_Thing]) -> Iterator[list[_Thing]]:
-    batch: list[_Thing] = []
-    for thing in things:
-        batch.append(thing)
-        if len(batch) == _AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _pack_trace(trace: Trace, now: int) -> _Trace:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from costspan.clock import Clock
 from costspan.ledger.checkpoint import Checkpoints, Draft
-from costspan.ledger.checkpoint_state import Snapshot, pack, unpack
+from costspan.ledger.checkpoint_state import Packing, Snapshot, unpack
 from costspan.ledger.ledger import TraceLedger
 from costspan.ledger.outbox import Outbox
 from costspan.ledger.published import Published
@@ -63,6 +63,7 @@ class Continuity:
         self._unsaved = 0  # bytes of frames since the last checkpoint
         self._due = clock.monotonic() + _EVERY
         self._released = 0
+        self._draft: Draft | None = None  # is being written
         self._publishing: threading.Thread | None = None
 
     def recover(self) -> None:
@@ -99,19 +100,20 @@ class Continuity:
                 self.replaying = False
                 self._ledger.caught_up()
 
+    @property
+    def writing(self) -> bool:
+        """Whether the next `save_if_due` has something to do."""
+        return self._draft is not None
+
     def save_if_due(self, *, wait: bool = True) -> None:
-        """A checkpoint from time to time. Unless `wait`, the disk is waited for elsewhere."""
+        """A checkpoint from time to time, a piece a call. Unless `wait`, another thread ends it."""
         self._release()
-        now = self._clock.monotonic()
-        if self._unsaved < _MOST_BYTES:
-            idle = not self._unsaved and not self._checkpoints.failing
-            if idle or now < self._due:
-                return
-        if self._publishing is not None and self._publishing.is_alive():
+        if self._draft is None and self._is_due(self._clock.monotonic()):
+            self._begin()
+        if self._draft is None or self._draft.write():
             return
-        draft = self._draft(now)
-        if draft is None:
-            return
+        draft, self._draft = self._draft, None
+        self._ledger.watch_changes(None)
         if wait:
             draft.publish()
             self._release()
@@ -122,18 +124,29 @@ class Continuity:
             self._publishing.start()
 
     def save(self) -> None:
-        """The last checkpoint."""
+        """The last checkpoint: all of it at once, in place of one that is not whole yet."""
         if self._publishing is not None:
             self._publishing.join()
-        draft = self._draft(self._clock.monotonic())
-        if draft is not None:
-            draft.publish()
-            self._release()
+        if self._draft is not None:
+            self._draft.discard()
+        self._begin()
+        while self._draft is not None:
+            self.save_if_due()
 
-    def _draft(self, now: int) -> Draft | None:
+    def _is_due(self, now: int) -> bool:
+        if self._unsaved < _MOST_BYTES:
+            idle = not self._unsaved and not self._checkpoints.failing
+            if idle or now < self._due:
+                return False
+        return self._publishing is None or not self._publishing.is_alive()
+
+    def _begin(self) -> None:
+        now = self._clock.monotonic()
         self._unsaved, self._due = 0, now + _EVERY
         snapshot = Snapshot(self._ledger.state(), *self._outbox.waiting())
-        return self._checkpoints.draft(snapshot.ledger.last_seq, pack(snapshot, now))
+        packing = Packing(snapshot, now, self._checkpoints.at_once)
+        self._draft = self._checkpoints.draft(snapshot.ledger.last_seq, packing)
+        self._ledger.watch_changes(packing.keep if self._draft is not None else None)
 
     def _release(self) -> None:
         releasable = self._checkpoints.releasable

@@ -7,7 +7,7 @@ span of a forgotten one starts a new generation. The rows of all generations add
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple
@@ -76,13 +76,17 @@ Ended = Callable[[bytes, TraceTotals | None, Mapping[bytes, AgentTotals]], None]
 outermost span of an agent; None if that is nothing, or not known whole. It must not raise."""
 
 
+def _nobody(_trace: Trace) -> None:
+    """Is told of changes while no state is taken."""
+
+
 class LedgerState(NamedTuple):
     """What has to outlive a restart. The traces are those of the ledger, not copies."""
 
     last_seq: int
     doubtful_before: int
-    traces: Iterable[Trace]  # open and closed, each in the order of the ledger
-    graves: Iterable[tuple[bytes, bytes]]  # as `Graveyard.packed` has them
+    traces: list[Trace]  # open and closed, each in the order of the ledger
+    graves: list[tuple[bytes, bytes]]  # as `Graveyard.packed` has them
 
 
 class TraceLedger:
@@ -126,6 +130,7 @@ class TraceLedger:
         self._past = Published()  # only while the frames of an earlier process are read again
         self._doubtful_before = 0  # wall clock: of a trace that began earlier spans may be lost
         self._closings: list[Closing] = []
+        self._keep: Callable[[Trace], None] = _nobody
         self._gauges = (telemetry.open_traces, telemetry.ledger_bytes)
         telemetry.watch(self._watch)
 
@@ -167,6 +172,7 @@ class TraceLedger:
     def expire(self, now: int) -> list[Closing]:
         """Write, close, amend and forget what is due. Return what goes out, in that order."""
         while (trace := self._calendar.pop(now)) is not None:
+            self._keep(trace)
             due = self._rules.due(trace)
             if due.at > now or self._waits_for_spans(trace, due.reason):
                 self._calendar.arm(trace, self._rules.due(trace).at)
@@ -196,9 +202,13 @@ class TraceLedger:
 
     def state(self) -> LedgerState:
         """Everything that `resume` needs."""
-        traces = (*self._open.values(), *self._closed.values())
+        traces = [*self._open.values(), *self._closed.values()]
         graves = self._graves.packed()
         return LedgerState(self.last_seq, self._doubtful_before, traces, graves)
+
+    def watch_changes(self, keep: Callable[[Trace], None] | None) -> None:
+        """From now on hand `keep` each trace of `state` before it changes. None: nobody asks."""
+        self._keep = keep or _nobody
 
     def resume(self, state: LedgerState | None, past: Published) -> None:
         """Go on where another ledger stood; before anything is added.
@@ -271,6 +281,7 @@ class TraceLedger:
         trace = self._open.get(trace_id) or self._closed.get(trace_id)
         row = self._past.row(trace_id, frame.seq)
         if trace is not None:
+            self._keep(trace)
             same = trace.generation == row.generation if row else not trace.partial
             if same:
                 return trace
@@ -468,7 +479,7 @@ class TraceLedger:
             if not too_many and self._bytes <= self._max_bytes:
                 return
             if self._closed:
-                self._forget(next(iter(self._closed.values())))
+                self._end(next(iter(self._closed.values())), "")
             elif self._open:
                 self._evict(self._victim(), EVICT_COUNT if too_many else EVICT_MEMORY)
             else:
@@ -489,6 +500,8 @@ class TraceLedger:
         self._end(trace, reason)
 
     def _end(self, trace: Trace, reason: str) -> None:
+        """Close it, unless it is closed, and forget it."""
+        self._keep(trace)
         if not trace.closed:
             self._close(trace, reason)
         if trace.closed:

@@ -128,6 +128,8 @@ class LedgerReader:
 
     def _wait(self) -> float:
         """Seconds until a timer may go off, at most the time in which a stop has to be noticed."""
+        if self._continuity is not None and self._continuity.writing:
+            return 0.0
         due = self._ledger.next_deadline()
         if due is None:
             return _POLL

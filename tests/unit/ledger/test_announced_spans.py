@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from costspan.ledger.checkpoint_state import Snapshot, pack, unpack
+from costspan.ledger.checkpoint_state import Packing, Snapshot, unpack
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.ledger.published import Published
 from costspan.model import PENDING, TraceTotals
@@ -102,7 +102,7 @@ def test_it_is_known_after_a_restart_what_has_begun() -> None:
     bench = Bench()
     bench.add(0, announcing(ROOT))
     bench.add(10, span(CALL, ROOT, call=record()))
-    packed = b"".join(pack(Snapshot(bench.ledger.state(), [], []), 10 * SECOND))
+    packed = b"".join(Packing(Snapshot(bench.ledger.state(), [], []), 10 * SECOND, at_once=9))
     bench.ledger = TraceLedger(LedgerSettings(checkpoint=0), "w", Telemetry())
     bench.ledger.resume(unpack(memoryview(packed), 10 * SECOND).ledger, Published())
     assert bench.expire(10 + 900 - 1e-9) == []

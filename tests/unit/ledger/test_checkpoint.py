@@ -13,7 +13,7 @@ from costspan.ledger import checkpoint_state
 from costspan.ledger.alarms import Watched
 from costspan.ledger.billing import Known
 from costspan.ledger.checkpoint import FORMAT, Checkpoints
-from costspan.ledger.checkpoint_state import Snapshot, pack, unpack
+from costspan.ledger.checkpoint_state import Packing, Snapshot, unpack
 from costspan.ledger.graveyard import pack as bury
 from costspan.ledger.held import Carried
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
@@ -37,11 +37,17 @@ def checkpoints(directory: Path, identity: str = IDENTITY) -> Checkpoints:
 def write(to: Checkpoints, seq: int) -> None:
     draft = to.draft(seq, [b"%d" % seq])
     assert draft is not None
+    while draft.write():
+        pass
     draft.publish()
 
 
 def load(of: Checkpoints) -> int | None:
     return of.load(lambda body: int(bytes(body)), lambda seq: seq)
+
+
+def packed(snapshot: Snapshot, now: int) -> bytes:
+    return b"".join(Packing(snapshot, now, at_once=2))
 
 
 def names(directory: Path) -> list[str]:
@@ -147,15 +153,36 @@ def test_the_state_comes_back_as_it_was_with_its_times_moved() -> None:
     state = ledger.state()._replace(doubtful_before=7, graves=[(b"g" * 16, bury(GRAVE))])
     snapshot = Snapshot(state, [totals()], calls(closed))
 
-    body = memoryview(b"".join(pack(snapshot, 12 * SECOND)))
+    body = memoryview(packed(snapshot, 12 * SECOND))
     again = unpack(body, 112 * SECOND)
 
-    assert again.ledger._replace(traces=(), graves=()) == state._replace(traces=(), graves=())
+    assert again.ledger._replace(traces=[], graves=[]) == state._replace(traces=[], graves=[])
     assert list(again.ledger.graves) == list(state.graves)
     assert (again.totals, again.calls) == (snapshot.totals, snapshot.calls)
     assert [told(one, 100) for one in again.ledger.traces] == [
         told(one, 0) for one in snapshot.ledger.traces
     ]
+
+
+@pytest.mark.parametrize("change", ["a span comes", "it is closed", "it is evicted"])
+def test_what_changes_while_a_checkpoint_is_taken_is_not_in_it(change: str) -> None:
+    """Two traces, a piece for each; what happens to the second falls between them."""
+    ledger = TraceLedger(LedgerSettings(max_traces=2), "w", Telemetry())
+    spans = [span(1, trace=trace) for trace in (b"a" * 16, b"b" * 16)]
+    spans += [span(2, 1, trace=b"b" * 16, call=record())]
+    ledger.add(frame(1, spans), heads(spans), 0)
+    snapshot = Snapshot(ledger.state(), [], [])
+    whole = [*Packing(snapshot, 0, at_once=1)]
+    packing = Packing(snapshot, 0, at_once=1)
+    ledger.watch_changes(packing.keep)
+    pieces = iter(packing)
+    first = next(pieces)
+    if change == "it is closed":
+        ledger.expire(10 * SECOND)
+    else:
+        late = [span(3, 1, trace=(b"c" if change == "it is evicted" else b"b") * 16)]
+        ledger.add(frame(2, late), heads(late), 0)
+    assert [first, *pieces] == whole
 
 
 def test_the_graves_of_format_1_are_read() -> None:
@@ -201,7 +228,7 @@ def test_a_resumed_ledger_counts_the_same_bytes_and_traces() -> None:
     ledger = TraceLedger(LedgerSettings(), "w", first)
     spans = [span(n, 99, trace=bytes([n]) * 16, call=record()) for n in range(1, 9)]
     ledger.add(frame(1, spans), heads(spans), 0)
-    body = memoryview(b"".join(pack(Snapshot(ledger.state(), [], []), 0)))
+    body = memoryview(packed(Snapshot(ledger.state(), [], []), 0))
     other = TraceLedger(LedgerSettings(), "w", second)
     other.resume(unpack(body, 0).ledger, Published())
     gauges = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from costspan.ledger.alarms import Limits
-from costspan.ledger.checkpoint_state import Snapshot, pack, unpack
+from costspan.ledger.checkpoint_state import Packing, Snapshot, unpack
 from costspan.ledger.ledger import Closing, LedgerSettings, TraceLedger
 from costspan.ledger.published import Published
 from costspan.model import TraceTotals
@@ -53,7 +53,7 @@ class Bench:
     def restart(self, now: float, then: float) -> None:
         """Killed right after a checkpoint; the clock of the next process starts anew."""
         taken = Snapshot(self.ledger.state(), [], [])
-        data = b"".join(pack(taken, round(now * SECOND)))
+        data = b"".join(Packing(taken, round(now * SECOND), at_once=100))
         self.ledger = self._made()
         found = unpack(memoryview(data), round(then * SECOND))
         self.ledger.resume(found.ledger, Published())

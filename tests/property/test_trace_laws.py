@@ -220,7 +220,7 @@ def test_what_writers_could_not_know_the_finisher_does(
     spans = spans_of(told, TRACE)
     nodes = {one.head.span_id: StoredSpan(one.head[1:], "", "app") for one in spans}
     witnesses = [call for call in calls(spans) if call.role == WITNESS]
-    said = {call.span_id: call.identity for call in calls(spans)}
+    said = {call.span_id: call for call in calls(spans)}
     known = [in_own_words(call, said[span_id]) for span_id, call in stored.items()]
     trace = StoredTrace(nodes, [*known, *witnesses])
     assert answers_of(row_of(trace.rollup())) == right(Truth(told))

@@ -17,7 +17,7 @@ from costspan.ledger.tree import Tree
 from costspan_pricing import format_usd
 
 _ERROR = 2
-_HEAD, _TAIL = 4, 2  # siblings that stay visible before and after a fold
+_HEAD, _TAIL = 4, 2  # of siblings, or of a way down, that stay visible before and after a fold
 _DEEPEST = 60  # levels for which guides are drawn
 _UNBILLED = {
     "not_inference": "repeats what is below",
@@ -192,15 +192,18 @@ def _waits(traced: Traced) -> Iterator[str]:
     if waited:
         spans, duration = _counted(len(waited), "span"), _milliseconds(sum(waited.values()))
         cost = format_usd(traced.path.cost)
-        yield f"The critical path leads through {spans} in {duration} ms; they cost ${cost}."
+        yield f"The critical path leads through {spans} in {duration} ms; calls on it cost ${cost}."
     if busy.apart < busy.together:
         yield (
-            f"Model calls took {_milliseconds(busy.together)} ms, in"
-            f" {_milliseconds(busy.apart)} ms of time."
+            f"Model calls took {_milliseconds(busy.together)} ms altogether, within"
+            f" {_milliseconds(busy.apart)} ms."
         )
-    names = {step.span.node[0]: step.span.name for step in traced.steps}
     if len(traced.chain) > 1:
-        yield f"Most was spent along {' > '.join(names[one] for one in traced.chain)}."
+        names = {step.span.node[0]: step.span.name for step in traced.steps}
+        way = [names[span_id] for span_id in traced.chain]
+        if len(way) > _HEAD + _TAIL + 1:
+            way[_HEAD:-_TAIL] = [f"{len(way) - _HEAD - _TAIL} more"]
+        yield f"Most was spent along {' > '.join(way)}."
 
 
 def _counted(count: int, thing: str) -> str:

@@ -87,7 +87,7 @@ def read_trace(
         if call.role == PENDING
     }
     spans = {span.node[0]: span for span in map(_span, found) if span.node[0] not in begun}
-    own = {span_key(call.span_id): call.identity for call in told}
+    own = {span_key(call.span_id): call for call in told}
     records = [in_own_words(call, own.get(span_key(call.span_id))) for call in calls]
     records += [
         call for call in told if call.role == WITNESS and span_key(call.span_id) not in shown
@@ -95,8 +95,8 @@ def read_trace(
     return StoredTrace(spans, records, shown, not spans.keys() >= set(begun.values()))
 
 
-def in_own_words(call: LlmCall, own: Identity | None) -> LlmCall:
-    """A call with the names that its span says, None if that is gone.
+def in_own_words(call: LlmCall, own: LlmCall | None) -> LlmCall:
+    """A call with the names that its span says, None if that is gone; and what no row has.
 
     Its row has the gaps filled by a writer that saw a part of the trace: what is nearer may be in
     another part. Dimensions stay: which attributes they are, is in the configuration of a sidecar.
@@ -104,8 +104,8 @@ def in_own_words(call: LlmCall, own: Identity | None) -> LlmCall:
     if own is None:
         return call
     kept = call.identity
-    said = replace(own, dimensions=kept.dimensions, defaults=kept.defaults)
-    return replace(call, identity=said)
+    said = replace(own.identity, dimensions=kept.dimensions, defaults=kept.defaults)
+    return replace(call, identity=said, arguments=own.arguments)
 
 
 def of_ledger(records: list[LlmCall], heads: bytes) -> StoredTrace:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from costspan.cli.trace_view import lines
+import pytest
+
+from costspan.cli.trace_document import Traced
+from costspan.cli.trace_view import lines, show
 from costspan.finish.outline import Step, outline
 from costspan.finish.reading import StoredSpan, StoredTrace
+from costspan.ledger.path import critical_path, heaviest_chain
 from costspan.ledger.tree import grow
-from ledger_samples import Span, calls, record, span
+from costspan.model import WITNESS
+from ledger_samples import DOLLAR, TRACE, Span, calls, record, span
 
 
-def steps(*spans: Span) -> list[Step]:
+def traced(*spans: Span) -> Traced:
     stored = {
         one.head.span_id: StoredSpan(one.head[1:], f"s{int.from_bytes(one.head.span_id)}", "app")
         for one in spans
     }
     trace = StoredTrace(stored, calls(spans))
     rolled = trace.rollup()
-    return list(outline(trace, rolled, grow(rolled)))
+    tree = grow(rolled)
+    steps = list(outline(trace, rolled, tree))
+    path, chain = critical_path(rolled), heaviest_chain(rolled, tree)
+    return Traced(TRACE, rolled, tree, steps, path, chain)
+
+
+def steps(*spans: Span) -> list[Step]:
+    return list(traced(*spans).steps)
 
 
 def drawn(*spans: Span, every: bool = False) -> list[str]:
@@ -59,3 +71,31 @@ def test_a_call_whose_span_is_not_stored_is_told_by_its_record() -> None:
 def test_a_deep_chain_is_drawn() -> None:
     chain = [span(n, n - 1) for n in range(1, 3000)]
     assert len(drawn(*chain, span(3000, 2999, call=record(cost=1)))) == 3000
+
+
+def test_below_the_tree_stands_what_was_wasted_and_waited_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spans = [
+        span(1, start=0, end=4),
+        span(2, 1, start=0, end=3, call=record(None, role=WITNESS, agent="lead")),
+        span(3, 2, start=0, end=2, call=record(1, cost=3 * DOLLAR)),
+        span(4, 2, start=1, end=3, status=2, call=record(None, role=WITNESS, agent="worker")),
+        span(5, 4, start=1, end=3, call=record(2, cost=2 * DOLLAR)),
+    ]
+    show(traced(*spans), every=False)
+    printed = capsys.readouterr().out
+    for sentence in (
+        "At or below spans that failed: $2.",
+        "Agents that have other agents below them spent $3 themselves.",
+        "The critical path leads through 3 spans in 4,000 ms; calls on it cost $2.",
+        "Model calls took 4,000 ms altogether, within 3,000 ms.",
+        "Most was spent along s1 > s2 > s3.",
+    ):
+        assert sentence in printed
+
+
+def test_of_a_long_way_down_the_middle_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    chain = [span(n, n - 1) for n in range(1, 10)]
+    show(traced(*chain, span(10, 9, call=record(cost=1))), every=False)
+    assert "along s1 > s2 > s3 > s4 > 4 more > s9 > s10." in capsys.readouterr().out

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from costspan.ledger.alarms import Limits, Watched, watch
+from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.model import WITNESS, LlmCall, Signal
-from ledger_samples import DOLLAR, TRACE, record
+from costspan.telemetry import Telemetry
+from ledger_samples import DOLLAR, TRACE, frame, heads, ident, record, span
 
 OFF = Limits(calls=0, repeats=0, growth_calls=0, tool_repeats=0)
 
@@ -84,6 +86,18 @@ def test_a_tool_that_is_called_again_with_the_same_arguments_fires_once() -> Non
     ((place, signal),), asked = signals(called, Limits(tool_repeats=4))
     assert (place, signal.name, signal.value, signal.limit) == (5, "tool_repeats", 5, 4)
     assert (signal.span_id, asked) == (called[5].span_id, 0)
+
+
+def test_a_tool_that_is_sent_again_is_called_once() -> None:
+    ledger = TraceLedger(LedgerSettings(), "w", Telemetry(), limits=Limits(tool_repeats=2))
+    spans = [span(n, 1, call=tool(b"x")) for n in range(2, 5)]
+    for seq, sent in enumerate((spans[:2], spans[:2], spans[:2]), 1):
+        ledger.add(frame(seq, sent), heads(sent), 0)
+    assert ledger.take_signals() == []
+    ledger.add(frame(9, spans), heads(spans), 0)
+    assert [(one.name, one.span_id) for one in ledger.take_signals()] == [
+        ("tool_repeats", ident(4))
+    ]
 
 
 def test_other_tools_agents_and_libraries_are_no_repeats() -> None:

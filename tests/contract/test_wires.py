@@ -62,6 +62,21 @@ def naive_values(span: Span) -> dict[str, Value]:
     return found
 
 
+def test_a_key_with_a_condition_is_read_where_it_holds_however_long(wire: ModuleType) -> None:
+    """Neither where another value stands nor where none does."""
+    asked = WANTED._replace(conditional=(("gen_ai.request.model", "tool", "input"),))
+    models: list[dict[str, Value]] = [
+        {"gen_ai.request.model": "tool"},
+        {"gen_ai.request.model": "gpt"},
+        {"gen_ai.usage.input_tokens": 7},
+    ]
+    body = testing.request(*(testing.span({"input": "x" * 9000, **said}) for said in models))
+    read = [hit.values.get("input") for hit in wire.scan(body, asked)]
+    assert read == ["x" * 9000, None, None]
+    (without,) = wire.scan(testing.request(testing.span(models[0])), asked)
+    assert without.values == models[0]
+
+
 def test_unknown_keys_of_a_namespace_are_handed_over_by_name_up_to_a_number(
     wire: ModuleType,
 ) -> None:

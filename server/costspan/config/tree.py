@@ -223,7 +223,7 @@ class TraceTotals(Section, frozen=True, kw_only=True):
         bool,
         about(
             "Read every span that says what a tool was called with, to find loops. Without it those"
-            " are read that name an agent or a workflow. About 20 us for each further span."
+            " are read that name an agent or a workflow. 20 to 40 us for each further span."
         ),
     ] = False
 

@@ -24,15 +24,19 @@ CONDITIONAL = tuple((*each.where, each.key) for each in ARGUMENTS if each.where)
 
 
 def _marker(each: Arguments) -> bytes:
-    """Letters that a span has if it states its arguments, and that no prompt has by chance."""
+    """Letters that a span has if it states its arguments, and that no prompt has by chance.
+
+    Of the key its last two words: what several conventions have in common is looked for once.
+    """
+    key, value = each.where or (each.key, "")
+    begins = ".".join(key.split(".")[-2:]).encode() + bytes((_VALUE,))
     if each.where is None:
-        return each.key.encode() + bytes((_VALUE,))
-    key, value = each.where
+        return begins
     said = value.encode()
-    return key.encode() + bytes((_VALUE, len(said) + 2, _TEXT, len(said))) + said
+    return begins + bytes((len(said) + 2, _TEXT, len(said))) + said
 
 
-MARKERS = tuple(map(_marker, ARGUMENTS))
+MARKERS = tuple(dict.fromkeys(map(_marker, ARGUMENTS)))
 """Of the spans that say what a tool was called with. To open them all is not for everybody: a tool
 that names neither an agent nor a workflow would else not be looked at.
 """

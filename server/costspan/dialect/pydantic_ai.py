@@ -122,7 +122,7 @@ PYDANTIC_AI = Dialect(
     _SIGNS,
     _EMITTERS,
     names=_NAMES,
-    arguments=(Arguments("tool_arguments"),),  # to 1.x; 2.x writes GenAI's key
+    arguments=(Arguments("tool_arguments"),),  # to format 2; since 3 GenAI's key
     markers=(b"pending_parent_id",),
     familiar=_FAMILIAR,
 )

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costspan.ledger.path import critical_path, heaviest_chain
+from costspan.ledger.path import Section, critical_path, heaviest_chain
 from costspan.ledger.rollup import Rollup, rollup
 from costspan.ledger.tree import grow
 from ledger_samples import TRACE, Span, calls
@@ -39,6 +39,33 @@ def test_the_sections_tile_the_root(told: list[Told]) -> None:
         at = section.end
     assert at == end
     assert 0 <= path.cost <= rolled.total.cost
+
+
+def naive(rolled: Rollup, one: bytes, low: int, high: int) -> list[Section]:
+    """By recursion, latest first: the child that ended last before, and what was before it."""
+    nodes, links, root = rolled.forest.nodes, rolled.forest.links, rolled.forest.root
+    assert root is not None
+    below = {each for each, above in links.items() if above == one}
+    if one == root.span_id:
+        below |= {each for each, above in links.items() if above not in links and any(above)}
+    times = {each: (max(nodes[each][2], low), min(nodes[each][3], high)) for each in below}
+    found, until = [], high
+    while ended := [each for each, (start, end) in times.items() if start < end <= until]:
+        last = min(ended, key=lambda each: (-times[each][1], times[each][0], each))
+        start, end = times.pop(last)
+        found += [Section(one, end, until), *naive(rolled, last, start, end)]
+        until = start
+    return [each for each in [*found, Section(one, low, until)] if each.start < each.end]
+
+
+@given(drawn_traces())
+def test_the_path_is_what_the_naive_way_finds(told: list[Told]) -> None:
+    """Where no clock is mended: within one process."""
+    rolled = rolled_up(spans_of([one._replace(entry=False) for one in told], TRACE))
+    root = rolled.forest.root
+    if root is not None:
+        found = naive(rolled, root.span_id, root.start_ns, max(root.start_ns, root.end_ns))
+        assert critical_path(rolled).sections == found[::-1]
 
 
 @given(drawn_traces(), RANDOMS)

@@ -15,9 +15,10 @@ from msgspec import inspect
 
 from costspan.config import json_schema
 from costspan.config.environment import variables
+from costspan.config.section import Section
 from costspan.config.shape import ALIASES, REQUIRED, Key, exporter_types, keys
 from costspan.config.show import plain
-from costspan.config.tree import Section, Tree
+from costspan.config.tree import Tree
 from costspan.dialect.cache import EVIDENCE, REPORTED_ZERO
 from costspan.doctor.report import json_schema as doctor_schema
 from costspan.processor.enrich import ATTRIBUTES

@@ -23,7 +23,8 @@ from pathlib import Path
 from costspan import __version__
 from costspan.clock import Clock, SystemClock
 from costspan.config import ClickHouseExporter, Config
-from costspan.config.tree import Protocols, Signals
+from costspan.config.processors import Signals
+from costspan.config.tree import Protocols
 from costspan.destinations import Origin, destination
 from costspan.dialect import configured
 from costspan.doctor.snapshot import encode

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import astuple
 
 from costspan.config import ClickHouseExporter, Exporter, OtlpGrpcExporter, OtlpHttpExporter
-from costspan.config.tree import ClientTls
+from costspan.config.exporters import ClientTls
 from costspan.exporter.destination import Destination
 from costspan.exporter.otlp import Keepalive, OtlpGrpc, OtlpHttp, Tls
 from costspan.telemetry import Telemetry

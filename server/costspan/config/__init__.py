@@ -11,23 +11,19 @@ from msgspec.structs import replace
 
 from costspan.config import environment
 from costspan.config.decode import Decoder
+from costspan.config.exporters import (
+    ClickHouseExporter,
+    Exporter,
+    OtlpGrpcExporter,
+    OtlpHttpExporter,
+)
 from costspan.config.forms import Address
+from costspan.config.processors import Cost, Processors, TraceTotals
 from costspan.config.redact import redact
 from costspan.config.rules import Rules
 from costspan.config.schema import json_schema
 from costspan.config.show import show
-from costspan.config.tree import (
-    ClickHouseExporter,
-    Config,
-    Cost,
-    Exporter,
-    Note,
-    OtlpGrpcExporter,
-    OtlpHttpExporter,
-    Processors,
-    TraceTotals,
-    Tree,
-)
+from costspan.config.tree import Config, Note, Tree
 from costspan.errors import ConfigError
 from costspan.prices.files import load as load_prices
 from costspan_pricing.document import Table, decode, read

@@ -9,9 +9,11 @@ from typing import Any
 from msgspec import inspect
 
 from costspan.config.expand import Unresolved, expand
+from costspan.config.exporters import Exporter
 from costspan.config.redact import redact
+from costspan.config.section import Section
 from costspan.config.shape import ALIASES, REQUIRED, Key, exporter, exporter_types, keys
-from costspan.config.tree import Exporter, Section, Tree
+from costspan.config.tree import Tree
 from costspan_pricing.document import NULLS, Items, Node, Scalar, Table, describe
 from costspan_pricing.faults import Faults, Mark, suggestion
 

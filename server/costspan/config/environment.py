@@ -12,8 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import inspect
 
+from costspan.config.section import Section
 from costspan.config.shape import Key, exporter, keys, walk
-from costspan.config.tree import Note, Section, Tree
+from costspan.config.tree import Note, Tree
 from costspan_pricing.document import Items, Node, Scalar, Table
 from costspan_pricing.faults import Mark, nearest
 

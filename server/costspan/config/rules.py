@@ -9,19 +9,16 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from costspan.config.exporters import (
+    ClickHouseExporter,
+    Exporter,
+    OtlpGrpcExporter,
+    OtlpHttpExporter,
+)
 from costspan.config.forms import Address
 from costspan.config.loops import leads_home
 from costspan.config.redact import redact
-from costspan.config.tree import (
-    ClickHouseExporter,
-    Exporter,
-    Journal,
-    Note,
-    OtlpGrpcExporter,
-    OtlpHttpExporter,
-    Protocols,
-    Tree,
-)
+from costspan.config.tree import Journal, Note, Protocols, Tree
 from costspan.processor.enrich import OWN_KEYS
 from costspan_pricing.faults import Faults, Mark, suggestion
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from msgspec import inspect
 
+from costspan.config.section import Section
 from costspan.config.shape import ALIASES, REQUIRED, Key, exporter_types, keys
 from costspan.config.show import plain
-from costspan.config.tree import Section, Tree
+from costspan.config.tree import Tree
 
 _REFERENCE = {"type": "string", "pattern": r"\$\{.+\}"}
 

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from msgspec import NODEFAULT, inspect
 
+from costspan.config.exporters import Exporter
 from costspan.config.forms import Form
-from costspan.config.tree import Exporter, Section, Tree
+from costspan.config.section import Section
+from costspan.config.tree import Tree
 
 # Names of component types that the Collector has given up but still takes.
 ALIASES: Mapping[str, str] = {"otlp": "otlp_grpc", "otlphttp": "otlp_http"}

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from costspan.config.redact import HIDDEN, redact
+from costspan.config.section import Section
 from costspan.config.shape import REQUIRED, Key, keys
-from costspan.config.tree import Section, Tree
+from costspan.config.tree import Tree
 
 
 def show(tree: Tree) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from costspan.config import json_schema, load, show
+from costspan.config.section import Section
 from costspan.config.shape import exporter_types, keys
-from costspan.config.tree import Section, Tree
+from costspan.config.tree import Tree
 
 HERE = Path(__file__).parent
 # faults of one key, as opposed to faults between keys or in the text

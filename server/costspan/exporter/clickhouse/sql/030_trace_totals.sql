@@ -46,7 +46,7 @@ SELECT
     sumMap(p.FacetCostUsd) AS FacetCostUsd,
     sumMap(p.FacetCalls) AS FacetCalls,
     groupUniqArrayArray(p.Flags) AS Flags,
-    multiIf(countIf(p.Grade = 'forced') > 0, 'forced',
+    multiIf(countIf(p.Grade = 'open') > 0, 'open', countIf(p.Grade = 'forced') > 0, 'forced',
         countIf(p.Grade = 'quiet') > 0, 'quiet', 'verified') AS Grade,
     groupUniqArray(p.Reason) AS Reasons,
     count() AS Parts

@@ -134,7 +134,7 @@ class Store:
 
     def finished(self) -> Bill:
         """As `costspan finish` makes it, where the trace is one that it looks at."""
-        known = [in_own_words(call, self.said[one].identity) for one, call in self.calls.items()]
+        known = [in_own_words(call, self.said[one]) for one, call in self.calls.items()]
         known += [call for call in self.said.values() if call.role == WITNESS]
         return bill_of(StoredTrace(self.spans, known).rollup())
 

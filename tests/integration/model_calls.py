@@ -34,7 +34,8 @@ SELECT if(ResponseModel = '', RequestModel, ResponseModel) AS model, count(),
 FROM llm_calls FINAL WHERE TraceId = %(id)s AND Billed GROUP BY model"""
 _TOTAL = "SELECT CostUsd, LlmCalls, Spans FROM trace_totals WHERE TraceId = %(id)s"
 _STORED = """
-SELECT (SELECT count() FROM otel_traces WHERE TraceId = %(id)s),
+SELECT (SELECT countIf(NOT mapContains(SpanAttributes, 'logfire.pending_parent_id'))
+        FROM otel_traces WHERE TraceId = %(id)s),
     (SELECT count() FROM llm_calls FINAL WHERE TraceId = %(id)s AND Billed)"""
 _DECISIONS = """
 SELECT SpanId, BilledReason, Dialect, Convention, CostStatus, CacheStatus, Agent

@@ -51,6 +51,7 @@ _GEMINI = tuple(
     f"gemini-{case}" for case in ("chat", "stream", "parallel", "tools", "retry", "error")
 )
 _RESPONSES = ("responses-chat", "responses-stream")
+_PENDING = "logfire.pending_parent_id"
 _PLAIN = tuple(f"openai-{case}" for case in ("chat", "stream", "tools", "retry", "error"))
 _NO_SPANS_OF_THE_SDK = {"ANTHROPIC_OPEN_TELEMETRY": "false"}
 _LITELLM = {
@@ -110,6 +111,9 @@ LIBRARIES: Mapping[str, Library] = {
     # It reads the count for its cost, and sets no attribute: openai/utils.py.
     "openlit": Library("openlit", _BOTH, silent=(("openai-*", "reasoning"),)),
     "logfire": Library("logfire", _BOTH, _NO_SPANS_OF_THE_SDK),
+    "logfire-own-exporter": Library(
+        "logfire", _BOTH, {**_NO_SPANS_OF_THE_SDK, "LOGFIRE_TOKEN": "pylf_v1_us_none"}
+    ),
     "litellm-v1": Library("litellm", _BOTH, _LITELLM),
     "litellm-v2": Library(
         "litellm",
@@ -357,6 +361,17 @@ def test_a_refused_call_costs_nothing_that_is_stated(
         for span in spans
         for key in attributes(span)
     )
+
+
+def test_what_logfire_announces_is_forwarded_and_in_no_total(evidence: Evidence) -> None:
+    """A copy of a span, sent when that begins, with an id of its own."""
+    for done in evidence.of("logfire-own-exporter").values():
+        for trace in done.traces:
+            spans = {span.span_id: attributes(span) for span in trace.spans}
+            announced = [one for one in spans.values() if _PENDING in one]
+            assert announced
+            if trace.total is not None:
+                assert trace.total.spans == len(spans) - len(announced)
 
 
 @pytest.mark.parametrize("name", LIBRARIES)

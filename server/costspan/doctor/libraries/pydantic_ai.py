@@ -90,6 +90,7 @@ PYDANTIC_AI = (
             "golden/pydantic_ai/logfire_anthropic.json",
             "golden/pydantic_ai/logfire_pending.json",
             "integration/test_real_libraries.py::logfire",
+            "integration/test_real_libraries.py::logfire-own-exporter",
         ),
     ),
 )

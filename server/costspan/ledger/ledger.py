@@ -169,14 +169,20 @@ class TraceLedger:
         self._enforce_limits()
         self._meter.flush()
 
-    def expire(self, now: int) -> list[Closing]:
-        """Write, close, amend and forget what is due. Return what goes out, in that order."""
-        while (trace := self._calendar.pop(now)) is not None:
+    def expire(self, now: int, most: int | None = None) -> list[Closing]:
+        """Write, close, amend and forget what is due. Return what goes out, in that order.
+
+        After `most` traces the others are left for another call: each may take a roll-up.
+        """
+        done = 0
+        while done != most and (trace := self._calendar.pop(now)) is not None:
             self._keep(trace)
             due = self._rules.due(trace)
             if due.at > now or self._waits_for_spans(trace, due.reason):
                 self._calendar.arm(trace, self._rules.due(trace).at)
-            elif due.reason == CHECKPOINT:
+                continue
+            done += 1
+            if due.reason == CHECKPOINT:
                 self._checkpoint(trace)
             elif due.reason:
                 self._close(trace, due.reason)

@@ -7,7 +7,9 @@ for each trace, and fires once for each trace and limit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import msgspec
 
 from costspan.ledger.likeness import tokens
 from costspan.ledger.sums import model_of
@@ -35,8 +37,7 @@ class Limits:
     tool_repeats: int = 4
 
 
-@dataclass(slots=True)
-class _Agent:
+class _Agent(msgspec.Struct, gc=False):
     """The calls of one agent and model, in the order of their arrival."""
 
     prompt: int = -1
@@ -49,17 +50,16 @@ _Called = tuple[str, str, str, str, bytes]
 """Service, scope, agent, tool, hash of the arguments: two libraries may tell of one call."""
 
 
-@dataclass(slots=True)
-class Watched:
+class Watched(msgspec.Struct, gc=False):
     """The sums of one open trace."""
 
     cost: int = 0  # attos, of what counted on arrival: doubles may be among it
     calls: int = 0
     cost_checked: int = 0  # what `cost` has to reach before the roll-up is asked again
     calls_checked: int = 0
-    agents: dict[tuple[str, str], _Agent] = field(default_factory=dict)
-    tools: dict[_Called, int] = field(default_factory=dict)
-    fired: set[str] = field(default_factory=set)
+    agents: dict[tuple[str, str], _Agent] = {}
+    tools: dict[_Called, int] = {}
+    fired: frozenset[str] = frozenset()
 
 
 Confirm = Callable[[], tuple[int, int]]
@@ -77,7 +77,7 @@ def watch(
     passed = _repeated(trace, call, limits) if tool else _passed(trace, call, limits, confirm)
     for name, value, limit in passed:
         if name not in trace.fired:
-            trace.fired.add(name)
+            trace.fired |= {name}
             yield Signal(call.trace_id, call.span_id, call.service, name, value, limit, at)
 
 

@@ -265,7 +265,7 @@ def _unpack_trace(state: _Trace, now: int) -> Trace:
     trace.entry_seen = _moved(state.entry_seen, now)
     trace.checkpoint_at = _moved(state.checkpoint_at, now)
     trace.unwritten = trace.checkpoint_at is not None
-    trace.announced = set(state.announced)
+    trace.announced = frozenset(state.announced)
     trace.amendments, trace.heads = state.amendments, state.heads
     for held in state.calls:
         trace.hold(held.span_id, _unpack_held(held))
@@ -290,7 +290,7 @@ def _pack_watched(watched: Watched) -> _Watched:
 
 def _unpack_watched(state: _Watched) -> Watched:
     checked = int(state.cost_checked), state.calls_checked
-    return Watched(int(state.cost), state.calls, *checked, fired=set(state.fired))
+    return Watched(int(state.cost), state.calls, *checked, fired=frozenset(state.fired))
 
 
 def _pack_held(span_id: bytes, held: Held) -> _Held:

@@ -418,6 +418,7 @@ class TraceLedger:
         if grave is not None:
             self._graves.bury(trace.trace_id, grave)
         self._bytes -= trace.size
+        self._calendar.disarm(trace)
         trace.release()
 
     def _emit(self, trace: Trace, rolled: Rollup, reason: str) -> None:

@@ -8,12 +8,13 @@ version of its row. Why 6 s and 5 s: SDKs send every 5 s by default, each proces
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 from costspan.ledger.trace import Trace
 
 _SECOND = 1_000_000_000
+_MOST_STALE = 1000  # entries that count no more
 _SPANS_PER_CHECKPOINT = 1000
 ROOT_QUIET, ROOT_QUIESCE_MAX = "root_quiet", "root_quiesce_max"
 LOCAL_ROOT_QUIET, CHECKPOINT = "local_root_quiet", "checkpoint"
@@ -117,32 +118,48 @@ class Rules:
 class Calendar:
     """One entry per trace, re-armed when it goes off early: a push per span costs 4 us.
 
-    An entry counts only while the trace's `armed` names its time.
+    An entry counts only while the trace's `armed` names its time. When most do not, they are thrown
+    away: a trace that is gone would be held until the last of its timers.
     """
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Trace]] = []
         self._pushed = 0  # breaks ties, oldest first
+        self._armed = 0  # traces
 
     def arm(self, trace: Trace, at: int) -> None:
         """Make sure that the trace comes up at `at` or before."""
-        if trace.armed is None or at < trace.armed:
-            trace.armed = at
-            self._pushed += 1
-            heappush(self._heap, (at, self._pushed, trace))
+        if trace.armed is not None and at >= trace.armed:
+            return
+        self._armed += trace.armed is None
+        trace.armed = at
+        self._pushed += 1
+        heappush(self._heap, (at, self._pushed, trace))
+        if len(self._heap) > 2 * self._armed + _MOST_STALE:
+            self._clear_away()
+
+    def disarm(self, trace: Trace) -> None:
+        """It comes up no more."""
+        self._armed -= trace.armed is not None
+        trace.armed = None
 
     def pop(self, now: int) -> Trace | None:
         """A trace whose timer went off, perhaps early; None when no more are due."""
         while self._heap and self._heap[0][0] <= now:
             at, _, trace = heappop(self._heap)
             if trace.armed == at:
-                trace.armed = None
+                self.disarm(trace)
                 return trace
         return None
 
     def next(self) -> int | None:
         """The earliest time at which `pop` may have something."""
         return self._heap[0][0] if self._heap else None
+
+    def _clear_away(self) -> None:
+        counts = {entry[2]: entry for entry in self._heap if entry[2].armed == entry[0]}
+        self._heap = list(counts.values())
+        heapify(self._heap)
 
 
 def _ns(seconds: float) -> int:

@@ -20,6 +20,7 @@ from costspan.ledger.rollup import Decision, Rollup, rollup
 from costspan.model import PENDING, PROVISIONAL, WITNESS, LlmCall
 from costspan.wire import HEAD, HEAD_SIZE
 
+_NOTHING, _NO_IDS = Known(), frozenset[bytes]()  # shared: each would be looked at by the collector
 # wire.HEAD without the trace id, which the key says, and without the spare bytes
 _SPLIT = struct.Struct("<16s38s26x")
 _PARENTS = struct.Struct("<8xQ22x")  # for the root check, nothing else is read
@@ -78,19 +79,14 @@ class Grave(NamedTuple):
         return _GRAVE_BYTES + _ID_BYTES * ids
 
 
-class Held:
-    """One record of an open trace."""
+class Held(msgspec.Struct, gc=False, eq=False):
+    """One record of an open trace. There are many: a garbage collection need not look at them."""
 
-    __slots__ = ("counted", "metered", "record", "shown", "witness")
-
-    def __init__(
-        self, record: bytes, *, witness: bool, counted: bool, metered: bool, shown: bytes | None
-    ) -> None:
-        self.record = record
-        self.witness = witness
-        self.counted = counted  # its money is in the counters
-        self.metered = metered  # its usage is too: that is counted once
-        self.shown = shown  # the decision in its row; b"" as it arrived, None unsure
+    record: bytes
+    witness: bool
+    counted: bool  # its money is in the counters
+    metered: bool  # its usage is too: that is counted once
+    shown: bytes | None  # the decision in its row; b"" as it arrived, None unsure
 
     @classmethod
     def of(cls, call: LlmCall) -> Held:
@@ -182,7 +178,7 @@ class Trace:
         self.root_seen: int | None = None
         self.entry_seen: int | None = None  # the last entry span, if these end a trace
         self.lacking: bool | None = None  # a parent is missing; None: nobody has looked
-        self.announced: set[bytes] = set()  # spans that have begun, and may not have come
+        self.announced = _NO_IDS  # spans that have begun, and may not have come
         self.last_seq = generation
         self.heads = bytearray()
         self.calls: dict[bytes, Held] = {}
@@ -191,7 +187,7 @@ class Trace:
         self.size = 0  # as the ledger last counted it
         self.closed = False
         self.outcome: Outcome | None = None  # of a closed trace that counts
-        self.known = Known()  # what it leaves to a later generation
+        self.known = _NOTHING  # what it leaves to a later generation
         self.rooted = False
         self.digest = b""  # of the totals last emitted
         self.published = 0  # version of its row that an earlier process wrote
@@ -248,7 +244,7 @@ class Trace:
 
     def rollup(self) -> Rollup:
         """Unpack and roll up."""
-        known = self.grave.known if self.grave else Known()
+        known = self.grave.known if self.grave else _NOTHING
         nodes = _NODE.iter_unpack(self.heads)
         return rollup([held.call for held in self.calls.values()], nodes, known)
 
@@ -269,9 +265,8 @@ class Trace:
 
     def release(self) -> None:
         """Give the payload back: an entry of the calendar may name the trace for a while."""
-        self.armed = None
         self.size = 0
-        self.heads, self.calls, self.announced = bytearray(), {}, set()
+        self.heads, self.calls, self.announced = bytearray(), {}, _NO_IDS
 
     def bury(self) -> Grave | None:
         """What has to be remembered when it goes; None if nothing ever carried usage."""

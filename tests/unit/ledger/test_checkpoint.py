@@ -148,7 +148,7 @@ def test_the_state_comes_back_as_it_was_with_its_times_moved() -> None:
     ledger.expire(10 * SECOND)
     late = [span(4, 1, call=record())]
     ledger.add(frame(2, [*late, *other]), heads([*late, *other]), 11 * SECOND)
-    sums = Watched(2**70, 3, 5, 7, fired={"cost", "calls"})
+    sums = Watched(2**70, 3, 5, 7, fired=frozenset({"cost", "calls"}))
     next(iter(ledger.state().traces)).watched = sums
     state = ledger.state()._replace(doubtful_before=7, graves=[(b"g" * 16, bury(GRAVE))])
     snapshot = Snapshot(state, [totals()], calls(closed))
@@ -217,7 +217,7 @@ def told(trace: Trace, moved: int) -> dict[str, object]:
     for name in TIMES:
         said[name] = None if said[name] is None else said[name] - moved * SECOND
     said["calls"] = {
-        span_id: [getattr(held, name) for name in held.__slots__]
+        span_id: [getattr(held, name) for name in held.__struct_fields__]
         for span_id, held in trace.calls.items()
     }
     return said

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from costspan.ledger.forest import Forest
-from costspan.ledger.likeness import supersedes, tokens
+from costspan.ledger.likeness import Tokens, supersedes, tokens
 from costspan.model import AGGREGATE, LlmCall
 
 _REACH = 64  # records that are climbed to find the first of nested ones
@@ -48,7 +48,10 @@ def _series(span_id: bytes, forest: Forest) -> tuple[object, ...]:
 
 
 def _contained(group: Iterable[bytes], calls: Mapping[bytes, LlmCall]) -> Iterator[bytes]:
-    in_time = sorted(group, key=lambda one: (calls[one].end_ns, calls[one].start_ns, one))
+    def when(one: bytes) -> tuple[int, int, Tokens, bytes]:
+        return calls[one].end_ns, calls[one].start_ns, tokens(calls[one]), one  # clocks are coarse
+
+    in_time = sorted(group, key=when)
     earlier, prompt = in_time[0], tokens(calls[in_time[0]])[0]
     for span_id in in_time[1:]:
         total = tokens(calls[span_id])[0]

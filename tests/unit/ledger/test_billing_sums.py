@@ -160,6 +160,16 @@ def test_t7_of_a_tool_loop_that_adds_up_the_last_call_bills() -> None:
     assert rolled.flags == ("cumulative",)
 
 
+def test_t7_a_running_sum_is_one_also_by_a_clock_that_stands_still() -> None:
+    rolled = roll(
+        span(1),
+        span(2, 1, call=spring(400, 60)),
+        span(3, 1, call=spring(100, 10)),
+        span(4, 1, call=spring(230, 30)),
+    )
+    assert reasons(rolled) == ["leaf", "cumulative", "cumulative"]
+
+
 def test_t7_the_next_conversation_begins_a_sum_of_its_own() -> None:
     """120/10 after 100/10 is no sum: what is new would be a prompt of 20, and a loop adds."""
     rolled = roll(

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from costspan.cli.configuration import loaded
+from costspan.cli.configuration import Json, loaded
 from costspan.cli.ending import ended
 from costspan.cli.exits import Exit
 from costspan.clock import SystemClock
@@ -40,7 +40,6 @@ Directory = Annotated[
 ]
 OneExporter = Annotated[str | None, typer.Option("--exporter", help="Only those of this one.")]
 OneReason = Annotated[str | None, typer.Option("--reason", help="Only those with this reason.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 _SECOND = 1_000_000_000
 
 

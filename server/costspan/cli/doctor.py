@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import sys
 import time
 from collections.abc import Sequence
 from typing import Annotated
@@ -12,6 +11,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from costspan.cli.ending import ended, readable
 from costspan.cli.endpoint import ask, configured, is_http
 from costspan.cli.exits import Exit
 from costspan.cli.price import price_requests, read
@@ -20,7 +20,6 @@ from costspan.doctor.examine import examine
 from costspan.doctor.report import Report
 from costspan.doctor.snapshot import Snapshot, decode
 from costspan.doctor.survey import Survey
-from costspan.errors import CostspanError
 from costspan.model import TRACES
 from costspan.wire.otlp_json import signals_from_json
 from costspan_pricing import Pricer
@@ -87,14 +86,8 @@ def survey_files(files: Sequence[str], prices: Pricer) -> Snapshot:
 
 
 def _of_files(files: Sequence[str], prices: Pricer) -> Report:
-    try:
+    with readable():
         snapshot = survey_files(files, prices)
-    except OSError as error:
-        print(f"costspan: {error.filename}: {error.strerror}", file=sys.stderr)
-        raise typer.Exit(Exit.FAILURE) from error
-    except (CostspanError, ValueError) as error:
-        print(f"costspan: {error}", file=sys.stderr)
-        raise typer.Exit(Exit.FAILURE) from error
     return examine(snapshot, ", ".join(files))
 
 
@@ -104,17 +97,14 @@ def _of_sidecar(url: str, since_ns: int) -> Report:
     try:
         status, body = ask(url, PATH)
     except (OSError, http.client.HTTPException) as error:
-        print(f"costspan: {url} does not answer: {error}", file=sys.stderr)
-        raise typer.Exit(Exit.UNREACHABLE) from error
+        raise ended(Exit.UNREACHABLE, f"costspan: {url} does not answer: {error}") from error
     if status != http.client.OK:
         said = body.decode(errors="replace").strip()
-        print(f"costspan: {url} answers {status}: {said}", file=sys.stderr)
-        raise typer.Exit(Exit.UNREACHABLE)
+        raise ended(Exit.UNREACHABLE, f"costspan: {url} answers {status}: {said}")
     try:
         return examine(decode(body), url, since_ns)
     except ValueError as error:
-        print(f"costspan: {url}: {error}", file=sys.stderr)
-        raise typer.Exit(Exit.UNREACHABLE) from error
+        raise ended(Exit.UNREACHABLE, f"costspan: {url}: {error}") from error
 
 
 def _since_ns(since: str | None) -> int:

@@ -11,12 +11,12 @@ from typing import Annotated, TypeVar
 import typer
 
 from costspan import wire
-from costspan.cli.exits import Exit
+from costspan.cli.ending import readable
 from costspan.cli.price_document import Priced, document, evaluate
 from costspan.cli.rates.sources import Book, Rates, pricer
 from costspan.clock import SystemClock
 from costspan.dialect import DEFAULT_DIMENSIONS, Dimensions, configured
-from costspan.errors import CostspanError, Undecodable
+from costspan.errors import Undecodable
 from costspan.journal.memory import MemoryJournal
 from costspan.ledger.billing import tokens
 from costspan.model import SOLO, LlmCall, decode_calls
@@ -43,14 +43,8 @@ def price_command(
 ) -> None:
     """Price OTLP/JSON files offline. Several files are one set of complete traces."""
     prices = pricer(rates, book)
-    try:
+    with readable():
         priced = price_files(files, prices, _dimensions(dimension or ()))
-    except OSError as error:
-        print(f"costspan: {error.filename}: {error.strerror}", file=sys.stderr)
-        raise typer.Exit(Exit.FAILURE) from error
-    except (CostspanError, ValueError) as error:
-        print(f"costspan: {error}", file=sys.stderr)
-        raise typer.Exit(Exit.FAILURE) from error
     if as_json:
         print(json.dumps(document(priced), ensure_ascii=False))
     else:

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from costspan.cli.configuration import Json
 from costspan.cli.exits import Exit
-from costspan.cli.rates.options import Json
 from costspan.cli.rates.sources import Book
 from costspan.cli.rates.vectors import Verdict, verdicts
 from costspan.prices.files import read_book, read_cards

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from costspan.cli.configuration import Json
 from costspan.cli.exits import Exit
 from costspan.cli.rates import explanation, request
-from costspan.cli.rates.options import At, Json, counts, instant, pairs, usage_error
+from costspan.cli.rates.options import At, counts, instant, pairs, usage_error
 from costspan.cli.rates.sources import Book, Rates, pricer
 from costspan_pricing import Reason
 

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from costspan.cli.rates.options import Json, instant, usage_error
+from costspan.cli.configuration import Json
+from costspan.cli.rates.options import instant, usage_error
 from costspan.cli.rates.sources import Book, Rates, pricer
 from costspan.cli.rates.tariffs import Entry, document, entries
 from costspan.clock import SystemClock

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, NoReturn
 
 import typer
 
+from costspan.cli.ending import ended
 from costspan.cli.exits import Exit
 from costspan.cli.rates import request
 from costspan_pricing import InvalidUsage, Usage
@@ -17,8 +17,6 @@ At = Annotated[
     str, typer.Option(metavar="INSTANT", help="ISO 8601; without a zone it is read as UTC.")
 ]
 _DIGITS = 18  # more would be no count of anything
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
 def instant(text: str) -> datetime:
@@ -55,5 +53,4 @@ def counts(arguments: Iterable[str]) -> Usage:
 
 def usage_error(sentence: str) -> NoReturn:
     """Say what was wrong with the command line, and exit 2."""
-    print(f"costspan: {sentence}", file=sys.stderr)
-    raise typer.Exit(Exit.USAGE)
+    raise ended(Exit.USAGE, f"costspan: {sentence}")

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from costspan.cli.ending import ended
 from costspan.cli.exits import Exit
 from costspan.cli.rates.answer import Answer, Outcome, answers, exit_code
 from costspan.cli.rates.sources import Book, Rates, pricer
@@ -34,8 +35,8 @@ def quote_command(
     except BrokenPipeError:
         raise
     except OSError as error:
-        print(f"costspan: {error.filename or file}: {error.strerror}", file=sys.stderr)
-        raise typer.Exit(Exit.FAILURE) from error
+        where = error.filename or file
+        raise ended(Exit.FAILURE, f"costspan: {where}: {error.strerror}") from error
     raise typer.Exit(code)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from errno import EAGAIN
 from hashlib import sha256
@@ -12,10 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
+from costspan.cli.configuration import Json
+from costspan.cli.ending import ended
 from costspan.cli.exits import Exit
 from costspan.cli.rates.difference import Change, Difference, difference
 from costspan.cli.rates.installed import ImportFailed, convert
-from costspan.cli.rates.options import Json
 from costspan.cli.rates.sources import Book, price_book
 from costspan_pricing import PriceBook
 
@@ -48,11 +48,9 @@ def refresh_command(
             old, new = price_book(book), price_book(str(file))
             written = None if dry_run else write(new, file, out)
         except ImportFailed as error:
-            print(error, file=sys.stderr)
-            raise typer.Exit(Exit.FAILURE) from error
+            raise ended(Exit.FAILURE, str(error)) from error
         except OSError as error:
-            print(f"costspan: {error.filename}: {error.strerror}", file=sys.stderr)
-            raise typer.Exit(Exit.FAILURE) from error
+            raise ended(Exit.FAILURE, f"costspan: {error.filename}: {error.strerror}") from error
     found = difference(old, new)
     if as_json:
         print(json.dumps(document(old, new, found, written)))

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from costspan.cli.ending import ended
 from costspan.cli.exits import Exit
 from costspan.prices.files import read_book, read_cards
 from costspan_pricing import PriceBook, Pricer
@@ -49,5 +50,4 @@ def price_book(path: str | None) -> PriceBook:
 
 
 def _end(faults: Iterable[str]) -> NoReturn:
-    print("\n".join(faults), file=sys.stderr)
-    raise typer.Exit(Exit.CONFIG_INVALID)
+    raise ended(Exit.CONFIG_INVALID, *faults)

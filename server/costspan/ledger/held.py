@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from operator import add
 from typing import NamedTuple
 
-from costspan.ledger.likeness import Tokens, model, readings, source, tokens
+from costspan.ledger.likeness import Tokens, agree, model, source, tokens
 from costspan.model import LlmCall
 
 # What a tool or an agent spends is its own, though a call may be open around it: .NET's clients
@@ -18,6 +18,7 @@ _CALLS_A_MODEL = frozenset(
 )
 _MOST = 2**63 - 1  # what a msgpack integer holds for sure
 _MOST_KINDS = 16  # beyond that nothing is told apart: a span costs the same however many there are
+_MOST_SINGLE = 64  # and that a call repeats one of more, is not looked for
 _ROUNDING_PART = 50  # of the tokens: two libraries that count one call differ by 2 % at most
 
 
@@ -50,7 +51,6 @@ class _Spent(NamedTuple):
         return self.all_in - self.own_in, self.all_out - self.own_out
 
 
-_NOTHING = _Spent()
 Kinds = tuple[tuple[str, str, str, int, int, int, int, int, int], ...]
 """model, source (2), and what was spent (6)"""
 
@@ -87,7 +87,7 @@ class Below:
         self.earlier = False  # a part of it is of an earlier generation
         self.calls = self.tokens_in = self.tokens_out = 0
         self.kinds: dict[_Kind, _Spent] | None = {} if detailed else None  # None: not told apart
-        self.single: dict[tuple[_Kind, Tokens], int] = {}  # calls that no tool and no agent made
+        self.single: list[LlmCall] | None = []  # that no tool and no agent made; None: too many
         self.doubled: dict[bytes, LlmCall] = {}  # calls told of several times: each counts once
 
     @classmethod
@@ -130,7 +130,7 @@ class Below:
             return
         if call.operation in _OWN_ACCOUNT:
             self.kinds = {kind: _Spent(*spent[:2] * 3) for kind, spent in self.kinds.items()}
-            self.single = {}
+            self.single = []
         elif not directly:
             self.kinds = {
                 kind: _Spent(*spent[:4], *spent[:2]) for kind, spent in self.kinds.items()
@@ -211,12 +211,9 @@ class Below:
 
     def _repeats_one(self, call: LlmCall, own: LlmCall | None) -> bool:
         """Whether the call's tokens are those of one of several, as after attempts that failed."""
-        told = readings(call)
-        mine = {(_kind(own), amount) for amount in readings(own)} if own else set()
+        like = set(self._like(call))
         return any(
-            self.single.get((kind, amount), 0) > ((kind, amount) in mine)
-            for kind in self._like(call)
-            for amount in told
+            one is not own and _kind(one) in like and agree(call, one) for one in self.single or ()
         )
 
     def _count(self, call: LlmCall, sign: int = 1) -> None:
@@ -225,22 +222,25 @@ class Below:
         self.tokens_in += sign * tokens_in
         self.tokens_out += sign * tokens_out
         if self.kinds is not None:
-            kind = _kind(call)
-            spent = _Spent(sign * tokens_in, sign * tokens_out)
-            self.kinds[kind] = _both(self.kinds.get(kind, _NOTHING), spent)
-            for amount in readings(call):
-                self.single[kind, amount] = self.single.get((kind, amount), 0) + sign
+            _add(self.kinds, _kind(call), _Spent(sign * tokens_in, sign * tokens_out))
+            if sign > 0:
+                self._keep([call])
+
+    def _keep(self, several: list[LlmCall] | None) -> None:
+        if self.single is None or several is None:
+            self.single = None
+            return
+        self.single += several
+        if len(self.single) > _MOST_SINGLE:  # as below
+            self.single = None
 
     def _merge_kinds(self, other: Below) -> None:
         if self.kinds is None or other.kinds is None:
             self.kinds = None
             return
         for kind, spent in other.kinds.items():
-            self.kinds[kind] = _both(self.kinds.get(kind, _NOTHING), spent)
-        few, many = sorted((self.single, other.single), key=len)
-        for one, times in few.items():
-            many[one] = many.get(one, 0) + times
-        self.single = many
+            _add(self.kinds, kind, spent)
+        self._keep(other.single)
         if len(self.kinds) > _MOST_KINDS:  # that it comes to this depends on no order
             self.kinds = None
 
@@ -249,8 +249,9 @@ def _kind(call: LlmCall) -> _Kind:
     return _Kind(model(call), source(call))
 
 
-def _both(one: _Spent, other: _Spent) -> _Spent:
-    return _Spent(*map(add, one, other))
+def _add(kinds: dict[_Kind, _Spent], kind: _Kind, spent: _Spent) -> None:
+    held = kinds.get(kind)
+    kinds[kind] = spent if held is None else _Spent(*map(add, held, spent))
 
 
 def _more(held: Tokens, amount: Tokens) -> Tokens:

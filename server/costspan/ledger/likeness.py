@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import product
 
 from costspan.model import AGGREGATE, ALREADY_METERED, LEAF, LlmCall
 from costspan_pricing.naming import evident_platform, spellings
@@ -217,11 +216,6 @@ def _output_readings(call: LlmCall) -> tuple[int, ...]:
     reasoning = (call.usage or {}).get("reasoning", 0)
     total = tokens(call)[1]
     return (total, total - reasoning, total + reasoning) if reasoning else (total,)
-
-
-def readings(call: LlmCall) -> frozenset[Tokens]:
-    """Its tokens; then what others may say of it, as above."""
-    return frozenset(product(input_readings(call), _output_readings(call)))
 
 
 def _meet(one: tuple[int, ...], other: tuple[int, ...]) -> bool:

@@ -13,6 +13,7 @@ from costspan.cli.commands import main
 from costspan.exporter.clickhouse.connection import Connection
 from costspan.exporter.clickhouse.dsn import parse_dsn
 from costspan.exporter.clickhouse.exporter import ClickHouse
+from costspan.finish import reading
 from costspan.finish.reading import read_trace
 from costspan.ledger.tree import grow
 from costspan.model import PROVISIONAL, WITNESS, Charge, Identity, Line
@@ -68,6 +69,29 @@ def test_a_record_comes_back_as_it_was_written(
     assert found[rich.span_id] == rich
     for one in (unknown, provisioned):  # nobody said where they are
         assert found[one.span_id] == replace(one, version=PROVISIONAL)
+
+
+@pytest.mark.parametrize("most", [reading.MOST_SPANS, 3])
+def test_traces_are_read_together_as_each_alone(
+    destination: ClickHouse,
+    store: RunningStore,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+) -> None:
+    """Also where not all of them are read at once, and one of them is not there."""
+    monkeypatch.setattr(reading, "MOST_SPANS", most)
+    traces = [bytes([number]) * 16 for number in range(1, 6)]
+    made = [call(trace_id=trace_id, identity=Identity()) for trace_id in traces]
+    chats = [span(trace_id=trace_id, span_id=CALL, start_ns=NOW) for trace_id in traces]
+    roots = [span(trace_id=trace_id, span_id=PLAIN, start_ns=NOW) for trace_id in traces]
+    frame = spans_frame(request(*chats, *roots), calls=made, items=len(traces) * 2)
+    destination.deliver([frame])
+    connection, asked = tables(store, database), [*traces, b"\xff" * 16]
+    together = reading.read_traces(connection, asked)
+    assert together == {trace_id: read_trace(connection, trace_id) for trace_id in asked}
+    assert [len(together[trace_id].spans) for trace_id in asked] == [2] * len(traces) + [0]
+    assert [len(together[trace_id].records) for trace_id in asked] == [1] * len(traces) + [0]
 
 
 def test_an_agent_that_is_a_witness_is_found_again(

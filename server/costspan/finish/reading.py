@@ -6,6 +6,7 @@ is, is read from the attributes in `otel_traces`, as the line read it from the s
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
@@ -19,21 +20,23 @@ from costspan.model import PENDING, WITNESS, Charge, Hit, Identity, Line, LlmCal
 from costspan.wire import unpack_heads
 from costspan_pricing import parse_usd
 
-MOST_SPANS = 200_000  # of one trace: a bound for memory, far above what one ledger holds
+MOST_SPANS = 200_000  # at once: a bound for memory, far above what a ledger holds of one trace
 _KINDS = {"Internal": 1, "Server": 2, "Client": 3, "Producer": 4, "Consumer": 5}
 _CODES = {"Ok": 1, "Error": 2}
 
 _SPANS = """
-SELECT SpanId, ParentSpanId, SpanName, SpanKind, StatusCode, ServiceName, ScopeName, ScopeVersion,
+SELECT TraceId,
+       SpanId, ParentSpanId, SpanName, SpanKind, StatusCode, ServiceName, ScopeName, ScopeVersion,
        toUnixTimestamp64Nano(Timestamp), Duration,
        mapFilter((k, v) -> {attributes}, SpanAttributes),
        mapFilter((k, v) -> {resources}, ResourceAttributes)
-FROM otel_traces WHERE TraceId = {{id:String}}
-ORDER BY Timestamp, SpanId LIMIT 1 BY SpanId LIMIT {most}"""
+FROM otel_traces WHERE TraceId IN ({ids})
+ORDER BY TraceId, Timestamp, SpanId LIMIT 1 BY TraceId, SpanId LIMIT {most}"""
 
 # In the order of the fields of LlmCall, as far as the table has them.
 _CALLS = """
-SELECT SpanId, ParentSpanId, SpanName, SpanKind, toUnixTimestamp64Nano(Timestamp),
+SELECT TraceId,
+       SpanId, ParentSpanId, SpanName, SpanKind, toUnixTimestamp64Nano(Timestamp),
        toUnixTimestamp64Nano(EndTimestamp), StatusCode, ScopeName, ScopeVersion, ServiceName,
        Dialect, Convention, DecidedBy, Operation, Provider, RequestModel, ResponseModel, ResponseId,
        Role, UsageKnown, Usage, CacheStatus, Context,
@@ -42,7 +45,7 @@ SELECT SpanId, ParentSpanId, SpanName, SpanKind, toUnixTimestamp64Nano(Timestamp
        Lines.UsdPerUnit, Lines.Usd, PriceRef, PricedModel, Modifiers, Assumed, EffectiveCostUsd,
        ShowbackCostUsd, ReportedCostUsd, ErrorType, MissingAttributes, InvalidUsage, Billed,
        BilledReason, Version, Gateway, Cumulative, TransactionSpanId, RootSpanId
-FROM llm_calls_latest WHERE TraceId = {id:String} ORDER BY Timestamp, SpanId"""
+FROM llm_calls_latest WHERE TraceId IN ({ids}) ORDER BY TraceId, Timestamp, SpanId"""
 
 
 class Tables(Protocol):
@@ -76,8 +79,42 @@ def read_trace(
     tables: Tables, trace_id: bytes, dimensions: Dimensions = DEFAULT_DIMENSIONS
 ) -> StoredTrace:
     """Everything of one trace; nothing of it if it is not there. Raises what `rows` raises."""
-    found = tables.rows(_spans_query(dimensions), id=trace_id.hex())
-    calls = [_call(trace_id, row) for row in tables.rows(_CALLS, id=trace_id.hex())]
+    return read_traces(tables, [trace_id], dimensions)[trace_id]
+
+
+def read_traces(
+    tables: Tables, trace_ids: Sequence[bytes], dimensions: Dimensions = DEFAULT_DIMENSIONS
+) -> dict[bytes, StoredTrace]:
+    """The same of several, by two queries: nearly all of the time goes into finding a trace.
+
+    What is asked for stands in the text: as a parameter it would be longer than a URL may be.
+    """
+    ids = ", ".join(_quoted(trace_id.hex()) for trace_id in trace_ids)
+    spans = tables.rows(_spans_query(dimensions, ids))
+    if len(spans) >= MOST_SPANS and len(trace_ids) > 1:  # more than that were asked for
+        half = len(trace_ids) // 2
+        return read_traces(tables, trace_ids[:half], dimensions) | read_traces(
+            tables, trace_ids[half:], dimensions
+        )
+    spans_of, calls_of = _by_trace(spans), _by_trace(tables.rows(_CALLS.format(ids=ids)))
+    return {one: _stored(one, spans_of[one], calls_of[one], dimensions) for one in trace_ids}
+
+
+def _by_trace(found: Iterable[Sequence[Any]]) -> Mapping[bytes, list[Sequence[Any]]]:
+    """The rest of the rows, by the trace id that they begin with."""
+    groups: dict[bytes, list[Sequence[Any]]] = defaultdict(list)
+    for trace_id, *row in found:
+        groups[bytes.fromhex(trace_id)].append(row)
+    return groups
+
+
+def _stored(
+    trace_id: bytes,
+    found: Sequence[Sequence[Any]],
+    rows: Sequence[Sequence[Any]],
+    dimensions: Dimensions,
+) -> StoredTrace:
+    calls = [_call(trace_id, row) for row in rows]
     shown = {span_key(call.span_id): call.identity for call in calls}
     hits = [_hit(trace_id, row) for row in found if (row[10] or row[11])]
     told = [call for call in (recognise(hit, dimensions) for hit in hits) if call is not None]
@@ -119,11 +156,8 @@ def of_ledger(records: list[LlmCall], heads: bytes) -> StoredTrace:
     return StoredTrace(spans, records)
 
 
-def _spans_query(dimensions: Dimensions) -> str:
-    """Of the attributes those that `recognise` looks at: prompts stay where they are.
-
-    Their names stand in the text: as a parameter they would be longer than a URL may be.
-    """
+def _spans_query(dimensions: Dimensions, ids: str) -> str:
+    """Of the attributes those that `recognise` looks at: prompts stay where they are."""
     asked = wanted(dimensions, frozenset())
     begins = [f"startsWith(k, {_quoted(prefix)})" for prefix in sorted(asked.prefixes)]
     apart = [
@@ -133,6 +167,7 @@ def _spans_query(dimensions: Dimensions) -> str:
     return _SPANS.format(
         attributes=" OR ".join([_one_of(asked.keys), *begins, *apart]),
         resources="true" if "" in asked.resource_keys else _one_of(asked.resource_keys),
+        ids=ids,
         most=MOST_SPANS,
     )
 

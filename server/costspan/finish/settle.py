@@ -6,16 +6,17 @@ in another. The row that is written here stands until a part of the trace gets a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
 from costspan.dialect import ANNOUNCES
+from costspan.errors import Refused
 from costspan.exporter.clickhouse import rows
 from costspan.exporter.clickhouse.fit import fit_calls, fit_totals
 from costspan.exporter.clickhouse.inserts import Insert
 from costspan.exporter.clickhouse.totals import totals_block
-from costspan.finish.reading import StoredTrace, attos, read_trace
+from costspan.finish.reading import StoredTrace, attos, read_traces
 from costspan.ledger.rollup import Rollup
 from costspan.ledger.snapshot import Stamp, totals
 from costspan.model import ALREADY_METERED, LlmCall, TraceTotals
@@ -24,13 +25,15 @@ from costspan.wire.native import Block
 WRITER = "finisher"
 FINISHED = "finished"  # the reason of its rows
 _MOST_TRACES = 10_000  # of one run; the next one finds the others
+# Read and written together: one trace takes as long to find as a hundred, but for their spans.
+_AT_ONCE, _SPANS_AT_ONCE = 100, 20_000
 
 # Of several parts: a span that went to two writers is a row once, and in the total twice. Or of one
 # part with parents missing that the store has: a part without usage has no row, and yet may hold
 # the agent, the entry, or what lies between two tellings of a call.
 _CANDIDATES = """
 SELECT t.TraceId, t.LlmCalls, t.CostUsd, p.Versions, toUnixTimestamp64Nano(t.Arrived), p.Spans,
-       p.Calls
+       p.Calls, t.Spans
 FROM trace_totals AS t
 INNER JOIN (SELECT TraceId, sum(Version) AS Versions, max(End) AS Last, max(Spans) AS Spans,
                    max(LlmCalls) AS Calls
@@ -66,6 +69,7 @@ class Candidate(NamedTuple):
     arrived_ns: int
     spans_of_one: int  # the most that one part counts: there are at least as many
     calls_of_one: int
+    spans: int  # of all parts: what both saw twice
 
 
 class Settled(NamedTuple):
@@ -91,32 +95,72 @@ def candidates(store: Store, *, since: int, quiet: int) -> list[Candidate]:
     ]
 
 
-def settle(store: Store, one: Candidate, *, write: bool = True) -> Settled:
-    """Roll the trace up over everything that is stored of it, and write what differs."""
-    trace = read_trace(store, one.trace_id)
+def settle_all(
+    store: Store, *, since: int, quiet: int, write: bool, tell: Callable[[Settled], None]
+) -> int:
+    """Roll every candidate up over all that is stored of it, and write what differs.
+
+    Return how many were looked at.
+    """
+    found = candidates(store, since=since, quiet=quiet)
+    for group in _groups(found):
+        traces = read_traces(store, [one.trace_id for one in group])
+        news = [_settled(one, traces[one.trace_id]) for one in group]
+        if write:
+            _write(store, [one for one in news if one.row is not None])
+        for one in news:
+            tell(one.outcome)
+    return len(found)
+
+
+class _News(NamedTuple):
+    """What is found out about a trace."""
+
+    outcome: Settled
+    row: TraceTotals | None = None  # None: nothing is written
+    corrections: Sequence[LlmCall] = ()
+
+
+def _groups(found: Sequence[Candidate]) -> Iterator[list[Candidate]]:
+    group: list[Candidate] = []
+    spans = 0
+    for one in found:
+        if group and (len(group) == _AT_ONCE or spans + one.spans > _SPANS_AT_ONCE):
+            yield group
+            group, spans = [], 0
+        group.append(one)
+        spans += one.spans
+    if group:
+        yield group
+
+
+def _settled(one: Candidate, trace: StoredTrace) -> _News:
     rolled = trace.rollup()
     before = (one.trace_id, one.calls, rolled.total.calls, one.cost, rolled.total.cost)
     # fewer billed calls may be right: what one part bills, another may tell better
     if len(trace.spans) < one.spans_of_one or len(trace.shown) < one.calls_of_one:
-        return Settled(*before, 0, skipped="the store has less of it than one writer saw")
+        return _News(Settled(*before, 0, skipped="the store has less of it than one writer saw"))
     corrections = list(_corrections(trace, rolled))
-    if write:
+    return _News(Settled(*before, len(corrections)), _row(one, trace, rolled), corrections)
+
+
+def _write(store: Store, news: Sequence[_News]) -> None:
+    """Calls first: a total that stands is of calls that say the same.
+
+    A refusal may be one trace's fault (calls of more days than an insert takes): then each alone.
+    """
+    corrections = [call for one in news for call in one.corrections]
+    found = [one.row for one in news if one.row is not None]
+    try:
         if corrections:
-            fitted, _ = fit_calls(corrections)
-            _insert(store, "llm_calls", rows.call_block(fitted), one)
-        fitted_totals, _ = fit_totals([_row(one, trace, rolled)])
-        _insert(store, "trace_totals_parts", totals_block(fitted_totals), one)
-    return Settled(*before, len(corrections))
-
-
-def settle_all(
-    store: Store, *, since: int, quiet: int, write: bool, tell: Callable[[Settled], None]
-) -> int:
-    """Every candidate, one after the other. Return how many were looked at."""
-    found = candidates(store, since=since, quiet=quiet)
-    for one in found:
-        tell(settle(store, one, write=write))
-    return len(found)
+            _insert(store, "llm_calls", rows.call_block(fit_calls(corrections)[0]))
+        if found:
+            _insert(store, "trace_totals_parts", totals_block(fit_totals(found)[0]))
+    except Refused:
+        if len(news) == 1:
+            raise
+        for one in news:
+            _write(store, [one])
 
 
 def _row(one: Candidate, trace: StoredTrace, rolled: Rollup) -> TraceTotals:
@@ -148,8 +192,8 @@ def _corrections(trace: StoredTrace, rolled: Rollup) -> Iterator[LlmCall]:
             yield held.corrected(call.version + 1)
 
 
-def _insert(store: Store, table: str, block: Block, one: Candidate) -> None:
+def _insert(store: Store, table: str, block: Block) -> None:
     """The token is of these very rows: an insert that is tried again writes once."""
     body = block.encode()
-    token = f"{WRITER}:{one.trace_id.hex()}:{one.versions}:{sha256(body).hexdigest()[:32]}"
+    token = f"{WRITER}:{sha256(body).hexdigest()[:32]}"
     store.insert(Insert(table, block.columns, block.rows, body, "Native", token))

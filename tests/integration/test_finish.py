@@ -10,10 +10,13 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from costspan.cli.commands import main
+from costspan.errors import Refused
 from costspan.exporter.clickhouse.connection import Connection
 from costspan.exporter.clickhouse.dsn import parse_dsn
 from costspan.exporter.clickhouse.exporter import ClickHouse
+from costspan.exporter.clickhouse.inserts import Insert
 from costspan.finish.reading import read_trace
+from costspan.finish.settle import Settled, settle_all
 from costspan.ledger.ledger import LedgerSettings, TraceLedger
 from costspan.model import (
     AGGREGATE,
@@ -113,6 +116,37 @@ def test_what_two_sidecars_counted_twice_is_settled_from_the_store(
     ]  # fmt: skip
     named = client.query("SELECT Name, CostUsd FROM transaction_totals").result_rows
     assert [tuple(row) for row in named] == [("sa0", 2 * cent)]
+
+
+class OneAtATime:
+    """A store that refuses inserts of several rows."""
+
+    def __init__(self, store: Connection) -> None:
+        self.rows = store.rows
+        self._insert = store.insert
+
+    def insert(self, insert: Insert) -> None:
+        if insert.rows > 1:
+            raise Refused("too many partitions", "too_many_partitions")
+        self._insert(insert)
+
+
+def test_what_is_refused_together_is_written_alone(
+    destination: ClickHouse, store: RunningStore, database: str, client: Client
+) -> None:
+    traces = [TRACE, b"\x02" * 16]
+    for name, own in (("one", CALL), ("other", SHARED)):
+        sidecar = Sidecar(name, destination)
+        body = request(*(span(trace_id=each, span_id=own, start_ns=HOUR_AGO) for each in traces))
+        sidecar.see(body, [made(own, b"", trace_id=each) for each in traces], len(traces))
+        sidecar.close()
+    connection = Connection(parse_dsn(store.dsn_of(database)), 30.0)
+    connection.use_database()
+    told: list[Settled] = []
+    picky = OneAtATime(connection)
+    looked = settle_all(picky, since=86_400, quiet=0, write=True, tell=told.append)
+    assert looked == len(told) == len(traces)
+    assert {parts for *_, parts in totals(client)} == {1}
 
 
 def test_a_settled_trace_is_left_alone_until_a_part_changes(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -23,7 +25,7 @@ from costspan.demo.line import Line
 from costspan.demo.models import MODELS, Model, Tokens
 from costspan.store.endpoint import read_endpoint
 from integration.lines import eventually, otlp, running
-from integration.otlp_sink import OtlpSink, attributes
+from integration.otlp_sink import OtlpSink, attributes, spans_of
 from integration.prometheus import value
 from integration.stub_model import Billed, StubModel
 
@@ -92,19 +94,29 @@ class Costspan:
 
     def __init__(self, line: Line, sink: OtlpSink, client: Client) -> None:
         self.line, self._sink, self._client = line, sink, client
+        self._spans: defaultdict[str, list[Span]] = defaultdict(list)  # by trace id
+        self._decoded = 0  # requests
+        self._asking = threading.Lock()
 
     def play(self, app: Path, case: str, stub: StubModel, spans: int, **more: str) -> Played:
         """Run one case that makes one trace; `more`: environment. Returns when it is settled."""
         self._sink.received.clear()
+        self._spans.clear()
+        self._decoded = 0
         run(app, case, self.line, stub, **more)
         downstream = self._sink.wait_for_spans(spans)
         (trace_id,) = {span.trace_id.hex() for span in downstream}
         return self.told(trace_id, spans)
 
     def told(self, trace_id: str, spans: int) -> Played:
-        """What became of a trace of so many spans; returns when it is settled."""
+        """What became of a trace of so many spans; returns when it is settled. From any thread."""
+        with self._asking:
+            return self._told(trace_id, spans)
+
+    def _told(self, trace_id: str, spans: int) -> Played:
         self._sink.wait(lambda: len(self._downstream(trace_id)) >= spans)
-        (settled,) = eventually(lambda: self._settled(trace_id, spans))
+        accepted = self._accepted()
+        (settled,) = eventually(lambda: self._settled(trace_id, spans, accepted))
         by_model = {
             model: Account(calls, Tokens(*tokens), cost)
             for model, calls, *tokens, cost in self._ask(_BY_MODEL, trace_id)
@@ -113,24 +125,32 @@ class Costspan:
         return Played(self._downstream(trace_id), by_model, decisions, settled)
 
     def _downstream(self, trace_id: str) -> list[Span]:
-        return [span for span in self._sink.spans() if span.trace_id.hex() == trace_id]
+        new = self._sink.bodies("traces")[self._decoded :]
+        self._decoded += len(new)
+        for span in spans_of(new):
+            self._spans[span.trace_id.hex()].append(span)
+        return list(self._spans[trace_id])
 
-    def _settled(self, trace_id: str, spans: int) -> list[Total | None]:
+    def _settled(self, trace_id: str, spans: int, accepted: float) -> list[Total | None]:
         """The trace's total or None as soon as all is stored and agrees; before that nothing."""
         ((stored, billed),) = self._ask(_STORED, trace_id)
-        if stored < spans or not self._delivered():
+        if stored < spans or self._delivered() < accepted:
             return []
         if not billed:
             return [None]
         totals = [Total(*row) for row in self._ask(_TOTAL, trace_id)]
         return [each for each in totals if (each.calls, each.spans) == (billed, stored)]
 
-    def _delivered(self) -> bool:
-        """Whether the store has taken every span that was accepted."""
+    def _accepted(self) -> float:
+        """Spans so far."""
         port = self.line.ports.metrics
-        accepted = value(port, "costspan_receiver_accepted_items_total", signal="traces")
+        return value(port, "costspan_receiver_accepted_items_total", signal="traces")
+
+    def _delivered(self) -> float:
+        """Of those, spans that the store has taken."""
         name = "costspan_exporter_sent_items_total"
-        return accepted == value(port, name, exporter="clickhouse", signal="traces")
+        port = self.line.ports.metrics
+        return value(port, name, exporter="clickhouse", signal="traces")
 
     def _ask(self, query: str, trace_id: str) -> list[tuple[Any, ...]]:
         rows = self._client.query(query, parameters={"id": trace_id}).result_rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from fnmatch import fnmatch
 from http import HTTPStatus
@@ -280,39 +280,53 @@ def _command(library: Library, scratch: Path) -> Command:
 
 
 class Evidence:
-    """What each library did; played when it is first asked for, once, even if that fails."""
+    """What each library did: played once, two at a time, before anybody asks for it."""
 
-    def __init__(self, sidecar: Costspan, commands: Mapping[str, Future[Command]]) -> None:
+    def __init__(
+        self, names: Iterable[str], sidecar: Costspan, commands: Mapping[str, Future[Command]]
+    ) -> None:
         self._sidecar, self._commands = sidecar, commands
+        self._pool = ThreadPoolExecutor(2)
         self._played: dict[str, Future[Mapping[str, Case]]] = {}
-        self._pool = ThreadPoolExecutor(1)
+        for name in names:
+            self._begin(name)
 
     def of(self, name: str) -> Mapping[str, Case]:
         """All its cases.
 
         Without its packages the test is skipped, unless REQUIRE_LIBRARIES is set: then it fails.
         """
-        library = LIBRARIES[name]
         try:
-            command = self._commands[name].result()
+            self._commands[name].result()
         except subprocess.CalledProcessError as error:
             if os.environ.get("REQUIRE_LIBRARIES"):
                 pytest.fail(f"REQUIRE_LIBRARIES is set, and these cannot be had: {error}")
-            pytest.skip(f"the packages of {library.folder} cannot be had: {error}")
+            pytest.skip(f"the packages of {LIBRARIES[name].folder} cannot be had: {error}")
+        return self._begin(name).result()
+
+    def end(self) -> None:
+        """Play no more."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _begin(self, name: str) -> Future[Mapping[str, Case]]:
         if name not in self._played:
-            self._played[name] = self._pool.submit(
-                play,
-                self._sidecar,
-                command,
-                library.cases,
-                library.environment,
-            )
-        return self._played[name].result()
+            self._played[name] = self._pool.submit(self._play, name)
+        return self._played[name]
+
+    def _play(self, name: str) -> Mapping[str, Case]:
+        library, command = LIBRARIES[name], self._commands[name].result()
+        return play(self._sidecar, command, library.cases, library.environment)
 
 
 @pytest.fixture(scope="module")
-def evidence(sidecar: Costspan, commands: Mapping[str, Future[Command]]) -> Evidence:
-    return Evidence(sidecar, commands)
+def evidence(
+    request: pytest.FixtureRequest, sidecar: Costspan, commands: Mapping[str, Future[Command]]
+) -> Iterator[Evidence]:
+    """Of the libraries whose tests were chosen."""
+    ids = " ".join(item.nodeid for item in request.session.items)
+    evidence = Evidence((name for name in LIBRARIES if f"[{name}-" in ids), sidecar, commands)
+    yield evidence
+    evidence.end()
 
 
 def expected(library: Library, case: str, bill: list[Billed]) -> dict[str, Account]:

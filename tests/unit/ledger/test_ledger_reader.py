@@ -31,7 +31,8 @@ from costspan.model import (
 )
 from costspan.telemetry import Telemetry
 from costspan.testing import ManualClock, request, span
-from ledger_samples import START, record
+from ledger_samples import START, body_of, record
+from ledger_samples import frame as ledger_frame
 from ledger_samples import span as sample
 
 ROWS = ReaderSpec("store", frozenset({CALL_ROWS, TRACE_TOTALS}), DROP_OLDEST)
@@ -215,3 +216,20 @@ def test_rows_that_find_no_room_are_bounded_and_counted() -> None:
     assert telemetry.dropped.exact("ledger", TRACE_TOTALS, "journal_full") == 3
     assert outbox.give_up() == 2
     assert telemetry.dropped.exact("ledger", TRACE_TOTALS, "shutdown") == 2
+
+
+def test_timers_that_go_off_together_leave_turns_for_what_arrives() -> None:
+    """A roll-up each: a turn that took them all would keep signals waiting."""
+    line = Line()
+    for number in range(1, 201):
+        trace = number.to_bytes(16)
+        made = [sample(1, trace=trace), sample(2, 1, trace=trace, call=record())]
+        line.journal.append([ledger_frame(0, made)._replace(body=body_of(made))])
+        line.reader.step()
+    line.clock.advance(6)
+    written = []
+    for _ in range(5):
+        line.reader.step()
+        written.append(len(totals(line.rows())))
+    assert 0 < written[0] < 100
+    assert written[-1] == 200

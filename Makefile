@@ -38,7 +38,7 @@ test: install ## The fast tests
 	$(BIN)/pytest -q -n auto --dist loadfile -m 'not slow'
 
 test-all: install ## Every test
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist loadfile
 
 collector: install ## Build the real Collector that tests and benchmarks use (needs Go, minutes once)
 	$(BIN)/python tools/build_collector.py

@@ -172,7 +172,7 @@ def test_what_was_held_at_a_kill_leaves_with_the_next_process(
     ports, journal = free_ports(), {"directory": str(tmp_path / "journal")}
     exporters = {"otlp": otlp(sink.endpoint)}
     log, sent = tmp_path / "costspan.log", 1
-    holding = configuration(ports, exporters, processors=waits(1), journal=journal, drain="5s")
+    holding = configuration(ports, exporters, processors=waits(3), journal=journal, drain="5s")
     plain = configuration(ports, exporters, journal=journal, drain="5s")
     with Line(holding, ports, log) as line:
         export(ports.grpc, request(chat(1, trace(1)), run(9, trace(1), "A"), root(1)))
